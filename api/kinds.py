@@ -1,0 +1,114 @@
+"""The table of kinds: what each is called, and whether it lives in a namespace. A new kind is one more row."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.meta_pb2 import ObjectMeta
+from proto.v1.pod_pb2 import Pod
+
+
+class Object(Protocol):
+    """What every object has (structurally: the protobuf classes do not know this)."""
+
+    apiVersion: str
+    kind: str
+
+    @property
+    def metadata(self) -> ObjectMeta: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    message: type[Any]  # the protobuf class
+    group: str  # "" for the core group
+    version: str
+    plural: str  # as in addresses: "pods"
+    short: tuple[str, ...] = ()  # what else people type: "po"
+    namespaced: bool = True
+    status: bool = True  # has the subresource "status"
+    categories: tuple[str, ...] = ()  # "all": shown by `get all`
+
+    @cached_property
+    def name(self) -> str:
+        """CamelCase: "Pod"."""
+        return str(self.message.DESCRIPTOR.name)
+
+    @property
+    def singular(self) -> str:
+        return self.name.lower()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @cached_property
+    def type_url(self) -> str:
+        """How google.protobuf.Any names it."""
+        return f"helmling.dev/{self.message.DESCRIPTOR.full_name}"
+
+    @property
+    def full_name(self) -> str:
+        """With its group, as messages print it: "pods", "leases.coordination.k8s.io"."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def prefix(self) -> str:
+        """Where its objects are in the store; namespace and name follow."""
+        return (
+            f"/registry/{self.group}/{self.plural}/" if self.group else f"/registry/{self.plural}/"
+        )
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(Pod, "", "v1", "pods", ("po",), categories=("all",)),
+    Kind(Node, "", "v1", "nodes", ("no",), namespaced=False),
+    Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
+    Kind(Event, "", "v1", "events", ("ev",), status=False),
+    Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
+)
+
+_BY_MESSAGE: dict[type[Message], Kind] = {kind.message: kind for kind in KINDS}
+_BY_RESOURCE = {(kind.group, kind.plural): kind for kind in KINDS}
+_BY_TYPE = {(kind.api_version, kind.name): kind for kind in KINDS}
+_BY_URL = {kind.type_url: kind for kind in KINDS}
+
+
+def of(message: type[Any] | Message) -> Kind:
+    """The row of a protobuf class, or of an object."""
+    return _BY_MESSAGE[message if isinstance(message, type) else type(message)]
+
+
+def by_resource(group: str, plural: str) -> Kind | None:
+    return _BY_RESOURCE.get((group, plural))
+
+
+def by_type(api_version: str, kind: str) -> Kind | None:
+    return _BY_TYPE.get((api_version, kind))
+
+
+def by_url(type_url: str) -> Kind | None:
+    return _BY_URL.get(type_url)
+
+
+def find(word: str) -> Kind | None:
+    """What people type: "po", "pod", "pods", "Pod", "leases.coordination.k8s.io"."""
+    word = word.lower()
+    for kind in KINDS:
+        if word in (kind.plural, kind.singular, *kind.short, kind.full_name):
+            return kind
+    return None
+
+
+def key(kind: Kind, namespace: str, name: str) -> str:
+    """An object's key in the store."""
+    return f"{kind.prefix}{namespace}/{name}" if kind.namespaced else f"{kind.prefix}{name}"
+
+
+def object_key(obj: Any) -> str:
+    """What controllers call an object: "namespace/name", or "name" for cluster-wide kinds."""
+    meta = obj.metadata
+    return f"{meta.namespace}/{meta.name}" if meta.namespace else str(meta.name)
