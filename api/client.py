@@ -1,12 +1,12 @@
 """How every part of Helmling talks to the API server: eight verbs, typed by the protobuf class.
 
-There are two implementations with one contract suite: control_plane/apiserver/local.py calls the server in the same
-process, api/grpc_client.py goes over the wire. Controllers, scheduler and agents only know this protocol. All methods raise
-`api.errors.ApiError`.
+There are two implementations with one contract suite: control_plane/apiserver/local.py calls the server in
+the same process, api/grpc_client.py goes over the wire. Controllers, scheduler and agents only know this
+protocol. All methods raise `api.errors.ApiError`.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from api.errors import ApiError
@@ -90,7 +90,7 @@ class Client(Protocol):
 
     def watch(
         self, kind: type[M], which: Selection = EVERYTHING, *, version: str, bookmarks: bool = True
-    ) -> AsyncIterator[list[WatchEvent[M]]]:
+    ) -> AsyncIterator[Sequence[WatchEvent[M]]]:
         """Every change after `version`, in order, in batches. Raises Expired: list again. Unavailable: try again."""
         ...
 
@@ -99,7 +99,7 @@ class Client(Protocol):
         ...
 
     async def update(self, obj: M, *, subresource: str = "", dry_run: bool = False) -> M:
-        """With a resourceVersion: raises Conflict if it is not the latest. Without: unconditional (but a uid must match)."""
+        """With a resourceVersion: raises Conflict if it is not the latest. Without: unconditional (a uid must fit)."""
         ...
 
     async def patch(
@@ -107,7 +107,7 @@ class Client(Protocol):
         kind: type[M],
         name: str,
         namespace: str,
-        patch: dict[str, Any] | list[Any],
+        patch: Mapping[str, Any] | Sequence[Any],
         *,
         patch_type: PatchType = "strategic",
         subresource: str = "",
@@ -117,13 +117,13 @@ class Client(Protocol):
     async def delete(
         self, kind: type[M], name: str, namespace: str = "", how: Delete = ORDINARY
     ) -> M:
-        """The object as it was last, or as it is now if it takes time to go. Raises NotFound, Conflict (preconditions)."""
+        """The object as it was last, or as it is now if it takes time to go. Raises NotFound, Conflict."""
         ...
 
     async def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
         """Puts a pod on a node. Raises Conflict if it is on one already or is another pod by now."""
         ...
 
-    async def batch(self, writes: Sequence[Write[Any]]) -> list[Any | ApiError]:
+    async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any | ApiError]:
         """Each write succeeds or fails for itself; results are in the order of the writes. Binding objects bind."""
         ...

@@ -1,4 +1,7 @@
-"""The one door to the wall clock. Durations are asyncio's business; timestamps come from here, so that tests can set them."""
+"""The one door to the wall clock.
+
+Durations are asyncio's business; timestamps come from here, so that tests can set them.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

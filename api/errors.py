@@ -2,7 +2,7 @@
 
     ApiError                  gRPC code            HTTP  reason
     ├── BadRequest            INVALID_ARGUMENT     400   BadRequest
-    │   ├── Invalid           INVALID_ARGUMENT     422   Invalid               (carries every cause, each with its field)
+    │   ├── Invalid           INVALID_ARGUMENT     422   Invalid               (every cause, each with its field)
     │   └── UnsupportedMedia  INVALID_ARGUMENT     415   UnsupportedMediaType
     ├── Unauthorized          UNAUTHENTICATED      401   Unauthorized
     ├── Forbidden             PERMISSION_DENIED    403   Forbidden
@@ -16,8 +16,8 @@
     ├── Unavailable           UNAVAILABLE          503   ServiceUnavailable    (nobody answers: retry later)
     └── Timeout               DEADLINE_EXCEEDED    504   Timeout
 
-Raise the class and put the facts into the message; nobody parses messages. Over the wire an error is a gRPC status whose
-trailing metadata carry the `Status` message; `status_of` and `from_status` are the two directions.
+Raise the class and put the facts into the message; nobody parses messages. Over the wire an error is a
+gRPC status whose trailing metadata carry the `Status` message; `status_of` and `from_status` are the two directions.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Regenerates everything that is made from the .proto files: `make proto`.
 
-Two things are made: the Python modules beside each .proto file, and comments.json, the comments of every message and
-field, which the modules do not carry and `helmling explain` shows. Both are committed; `make check` regenerates them and
-fails on a difference.
+Two things are made: the Python modules beside each .proto file, and comments.json, the comments of every
+message and field, which the modules do not carry and `helmling explain` shows. Both are committed; `make check`
+regenerates them and fails on a difference.
 """
 
 import json

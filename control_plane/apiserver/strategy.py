@@ -1,8 +1,8 @@
 """What is particular about a kind, as seen by the generic verbs in registry.py.
 
-The registry knows create, get, update, … once for all kinds. A kind's Strategy answers the questions that differ: what are
-its defaults, what is forbidden, which of its fields may be selected by, what does a table of it look like. The answers are
-pure functions; the table of all strategies is control_plane/apiserver/kinds.py.
+The registry knows create, get, update, … once for all kinds. A kind's Strategy answers the questions that
+differ: what are its defaults, what is forbidden, which of its fields may be selected by, what does a table of
+it look like. The answers are pure functions; the table of all strategies is control_plane/apiserver/kinds.py.
 """
 
 from collections.abc import Callable, Sequence
