@@ -9,7 +9,7 @@ from control_plane.scheduler.snapshot import NodeInfo
 EFFECT = "PreferNoSchedule"
 
 
-def disliked_taints(wants: Wants, node: NodeInfo) -> int:
+def disliked(wants: Wants, node: NodeInfo) -> int:
     """How many."""
     return sum(
         taint.effect == EFFECT and not tolerated(taint, wants.tolerations) for taint in node.taints
