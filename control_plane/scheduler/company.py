@@ -127,7 +127,9 @@ class Company:
         return len(self.tallies) - 1
 
     def _spread(self, spread: Spread) -> int:
-        self.tallies.append(SpreadTally(spread.key, lambda other: counts_for(spread, self.shape, other)))
+        self.tallies.append(
+            SpreadTally(spread.key, lambda other: counts_for(spread, self.shape, other))
+        )
         return len(self.tallies) - 1
 
     def _influence(self, other: Shape) -> tuple[tuple[Tally, int], ...]:
@@ -170,7 +172,9 @@ class Company:
 
     def _attractions(self, other: Shape) -> list[tuple[str, int]]:
         """The other's likes and dislikes that mean this shape."""
-        required = [(t.key, REQUIRED_AS_PREFERENCE) for t in other.near if self._match(t, self.shape)]
+        required = [
+            (t.key, REQUIRED_AS_PREFERENCE) for t in other.near if self._match(t, self.shape)
+        ]
         return required + [(t.key, t.weight) for t in other.drawn if self._match(t, self.shape)]
 
     def _match(self, term: Term, pod: Shape) -> bool:

@@ -25,7 +25,15 @@ from proto.v1.pod_pb2 import (
 
 Port = tuple[str, str, int]  # address, protocol, number
 # Says nothing about the node, and may differ between pods that are otherwise alike (a StatefulSet's).
-_NO_MATTER = ("nodeName", "hostname", "subdomain", "volumes", "dnsConfig", "hostAliases", "priority")
+_NO_MATTER = (
+    "nodeName",
+    "hostname",
+    "subdomain",
+    "volumes",
+    "dnsConfig",
+    "hostAliases",
+    "priority",
+)
 
 
 class Wants:
@@ -71,8 +79,8 @@ class Shape:
         "__weakref__",
         "apart",
         "drawn",
-        "has_terms",
         "hard",
+        "has_terms",
         "kin",
         "labels",
         "namespace",

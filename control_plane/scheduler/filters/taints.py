@@ -19,9 +19,7 @@ WALLS = ("NoSchedule", "NoExecute")
 def tolerates_taints(wants: Wants, node: NodeInfo) -> Refusals:
     for taint in node.taints:
         if taint.effect in WALLS and not tolerated(taint, wants.tolerations):
-            return (
-                Refusal(NAME, f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"),
-            )
+            return (Refusal(NAME, f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"),)
     return FITS
 
 

@@ -13,16 +13,12 @@ _MIB = 1024 * 1024
 LITTLE, MUCH = 23 * _MIB, 1000 * _MIB  # bytes
 
 
-def image_locality(
-    wants: Wants, node: NodeInfo, holders: Mapping[str, int], nodes: int
-) -> int:
+def image_locality(wants: Wants, node: NodeInfo, holders: Mapping[str, int], nodes: int) -> int:
     """`holders`: how many of the `nodes` have an image."""
     there = node.aspects.images
     if not there:
         return 0
-    saved = sum(
-        there[image] * holders[image] // nodes for image in wants.images if image in there
-    )
+    saved = sum(there[image] * holders[image] // nodes for image in wants.images if image in there)
     most = MUCH * wants.containers
     saved = min(max(saved, LITTLE), most)
     return 100 * (saved - LITTLE) // (most - LITTLE)
