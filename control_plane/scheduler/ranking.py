@@ -133,6 +133,8 @@ class Ranking:
                 del self._groups[old.key]
         elif before:
             self._refused[before] -= 1
+            if not self._refused[before]:
+                del self._refused[before]  # or the message would say "0 Too many pods"
         if group is not None:
             group.size += 1
         else:

@@ -1,5 +1,6 @@
 """The fast way to choose a node must agree with the slow one, whatever happens in between."""
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -230,7 +231,7 @@ class Pair:
         assert found == told
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(os.environ.get("N","150")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_fast_and_slow_agree(data: st.DataObject) -> None:
     """After any sequence of placements, deletions and changes of nodes: an equally good node, or the same refusals."""
