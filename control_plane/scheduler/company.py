@@ -61,6 +61,8 @@ class Company:
         self.drawn = [self._tally(key, self._attraction(key)) for key in keys]
         self.hard = [(spread, self._spread(spread)) for spread in shape.hard]
         self.soft = [(spread, self._spread(spread)) for spread in shape.soft]
+        # Whether any filter about company has something to say.
+        self.picky = bool(self.near or self.apart or self.repelled or self.hard)
         self._twins = _same_host(snapshot.nodes) if any(t.by_count for t in self.tallies) else {}
         self._count(snapshot.nodes)
 

@@ -41,10 +41,11 @@ class Nature(NamedTuple):
 class Group:
     """Nodes that only differ in their absolute scores."""
 
-    __slots__ = ("heap", "key", "size")
+    __slots__ = ("heap", "key", "place", "raw", "size")
 
     def __init__(self, key: GroupKey) -> None:
         self.key = key
+        self.raw, self.place = key[: len(plugins.NODE_SCORES)], key[len(plugins.NODE_SCORES) :]
         self.heap: list[Entry] = []  # with stale entries
         self.size = 0  # without
 
@@ -154,12 +155,10 @@ class Ranking:
             heapify(heap)
 
     def _top(self, group: Group) -> Entry:
-        heap, entries, groups = group.heap, self._entry, self._group
-        while True:
-            entry = heap[0]
-            if entry is entries[entry[2]] and groups[entry[2]] is group:
-                return entry
+        heap, entries = group.heap, self._entry
+        while heap[0] is not entries[heap[0][2]]:
             heappop(heap)
+        return heap[0]
 
     def _feasible(self) -> tuple[list[Group], list[Site], Counter[Refusals]]:
         """Groups that the company filters leave, where they are, and how many nodes were refused for what."""
@@ -169,26 +168,30 @@ class Ranking:
             return groups, [Site((), (), group.size) for group in groups], refused
         groups, sites = [], []
         for group in self._groups.values():
-            place = group.key[len(plugins.NODE_SCORES) :]
-            levels = company.levels_at(place)
-            refusals = plugins.company_refusals(company, levels)
+            levels = company.levels_at(group.place)
+            refusals = plugins.company_refusals(company, levels) if company.picky else FITS
             if refusals:
                 refused[refusals] += group.size
             else:
                 groups.append(group)
-                sites.append(Site(place, levels, group.size))
+                sites.append(Site(group.place, levels, group.size))
         return groups, sites, refused
 
     def _compare(self, groups: list[Group], sites: list[Site]) -> list[int]:
         """The sum of the relative scores of each group."""
-        columns = []
-        for i, (_, weight, _, compare) in enumerate(plugins.NODE_SCORES):
-            raw = [group.key[i] for group in groups]
-            columns.append([weight * score for score in compare(raw)])  # type: ignore[arg-type]
+        total = [0] * len(groups)
+        if any(group.raw != groups[0].raw for group in groups):  # else they say the same of all
+            for i, (_, weight, _, compare) in enumerate(plugins.NODE_SCORES):
+                _add(total, weight, compare([group.raw[i] for group in groups]))  # type: ignore[misc]
         if self._company is not None:
-            for _, weight, function in plugins.COMPANY_SCORES:
-                columns.append([weight * score for score in function(self._company, sites)])
-        return [sum(scores) for scores in zip(*columns, strict=True)]
+            for _, weight, judge in plugins.COMPANY_SCORES:
+                _add(total, weight, judge(self._company, sites))
+        return total
+
+
+def _add(total: list[int], weight: int, scores: list[int]) -> None:
+    for i, score in enumerate(scores):
+        total[i] += weight * score
 
 
 def _natures(shape: Shape, nodes: list[NodeInfo]) -> list[Nature]:

@@ -13,6 +13,8 @@ def liking(company: Company, levels: Levels) -> int:
 
 
 def best_liked(company: Company, sites: Sequence[Site]) -> list[int]:
+    if not company.drawn:
+        return [0] * len(sites)
     sums = [liking(company, site.levels) for site in sites]
     least = min(sums, default=0)
     distance = max(sums, default=0) - least
