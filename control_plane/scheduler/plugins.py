@@ -10,7 +10,7 @@ keeps the sum of the absolute ones per node and compares whole groups of nodes b
 names and weights are those of Kubernetes' default profile.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from control_plane.scheduler.company import Company, Levels, Site
 from control_plane.scheduler.filters.fit import has_room
@@ -36,6 +36,15 @@ NodeScore = Callable[[Wants, NodeInfo], int]
 Compare = Callable[[Sequence[int]], list[int]]  # raw numbers of all nodes -> their scores
 CompanyScore = Callable[[Company, Sequence[Site]], list[int]]
 
+# Filters by the name that their refusals carry.
+FILTERS_BY_NAME: Mapping[str, NodeFilter] = {
+    "NodeUnschedulable": is_schedulable,
+    "TaintToleration": tolerates_taints,
+    "NodeReady": is_ready,
+    "NodeAffinity": matches_affinity,
+    "NodePorts": has_ports,
+    "NodeResourcesFit": has_room,
+}
 NODE_FILTERS: tuple[NodeFilter, ...] = (
     is_schedulable,
     tolerates_taints,
