@@ -133,8 +133,8 @@ class Queue:
             self._unschedulable.push((pod.tried + LONGEST_WAIT,), pod, self._ticket())
 
     def failed(self, pod: Waiting) -> None:
-        """It had a node, but could not be bound to it."""
-        if self.pods.get(pod.key) is pod:
+        """It had a node, but could not be bound to it. It comes back, unless another pod has taken its name."""
+        if self.pods.setdefault(pod.key, pod) is pod:
             self._failed.push((pod.backoff_ends,), pod, self._ticket())
 
     def on(self, event: Event, namespaces: NamespaceLabels, now: float) -> None:
