@@ -29,7 +29,10 @@ def node(
     amounts = {"cpu": cpu, "memory": memory, "pods": pods, "ephemeral-storage": "100Gi"}
     return json_format.ParseDict(
         {
-            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}},
+            "metadata": {
+                "name": name,
+                "labels": {"kubernetes.io/hostname": name, **(labels or {})},
+            },
             "spec": {"taints": taints or [], "unschedulable": unschedulable},
             "status": {
                 "allocatable": {**amounts, **resources},

@@ -88,9 +88,13 @@ class Cluster:
         self._changed()
 
     def _waits(self, key: str, pod: Pod) -> None:
-        created = float(pod.metadata.creationTimestamp.seconds)
         waiting = Waiting(
-            key, pod.metadata.uid, self.shapes.of(pod), pod.spec.priority, created=created
+            key,
+            pod.metadata.uid,
+            self.shapes.of(pod),
+            pod.spec.priority,
+            created=float(pod.metadata.creationTimestamp.seconds),
+            told=_told(pod),
         )
         self.queue.put(waiting, _now())
         self._changed()
@@ -144,4 +148,16 @@ def _same(old: Pod, new: Pod) -> bool:
         and a.labels == b.labels
         and a.ownerReferences == b.ownerReferences
         and old.spec.nodeName == new.spec.nodeName
+    )
+
+
+def _told(pod: Pod) -> str:
+    """What people have been told already, perhaps by the scheduler before this one."""
+    return next(
+        (
+            c.message
+            for c in pod.status.conditions
+            if c.type == "PodScheduled" and c.status == "False"
+        ),
+        "",
     )

@@ -23,6 +23,7 @@ from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.pod_pb2 import Pod
 
 SLICE = 128  # decisions in a row; they are bound in one call
+TURN = 0.02  # seconds after which a slice ends early
 UNDER_WAY = 4  # batches of bindings at a time
 IDLE = 30.0  # seconds without a pod to try after which rankings are forgotten
 
@@ -75,10 +76,12 @@ class Scheduler:
 
     def _decide(self) -> list[Decision]:
         """Place the next pods, a slice of them."""
-        queue, now = self.cluster.queue, asyncio.get_running_loop().time()
+        queue, time = self.cluster.queue, asyncio.get_running_loop().time
         decisions: list[Decision] = []
+        end = time() + TURN
         for _ in range(SLICE):
-            pod = queue.pop(now)
+            now = time()
+            pod = queue.pop(now) if now <= end else None
             if pod is None:
                 break
             result = self._chooser.choose(pod.shape)

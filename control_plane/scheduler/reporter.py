@@ -16,7 +16,7 @@ from api.workqueue import WorkQueue
 from control_plane.scheduler.binder import Decision
 from control_plane.scheduler.queue import Waiting
 from proto.v1.meta_pb2 import ObjectReference
-from proto.v1.pod_pb2 import Pod, PodCondition
+from proto.v1.pod_pb2 import Pod
 
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 WORKERS = 8
@@ -73,27 +73,23 @@ class Reporter:
         if report is None:
             return
         if pod is not None and pod.metadata.uid == report.uid and not pod.spec.nodeName:
-            await self._patch(pod, report)
+            await self._update(pod, report)
         if self._reports.get(key) is report:
             del self._reports[key]
 
-    async def _patch(self, pod: Pod, report: Report) -> None:
-        old = next((c for c in pod.status.conditions if c.type == "PodScheduled"), PodCondition())
-        said = (old.status, old.reason, old.message)
-        if said == ("False", report.reason, report.message):
-            return
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": report.reason,
-            "message": report.message,
-        }
-        if old.status != "False":
-            condition["lastTransitionTime"] = clock.timestamp().ToJsonString()
-        meta = pod.metadata
-        patch = {"metadata": {"uid": report.uid}, "status": {"conditions": [condition]}}
-        with suppress(NotFound):  # it is gone: nobody wants to know any more
-            await self._client.patch(Pod, meta.name, meta.namespace, patch, subresource="status")
+    async def _update(self, pod: Pod, report: Report) -> None:
+        """With the version that was looked at: a pod that has been bound since must not look unbound again."""
+        changed = Pod()
+        changed.CopyFrom(pod)
+        found = [c for c in changed.status.conditions if c.type == "PodScheduled"]
+        condition = found[0] if found else changed.status.conditions.add(type="PodScheduled")
+        if condition.status != "False":
+            condition.status = "False"
+            condition.lastTransitionTime.CopyFrom(clock.timestamp())
+        condition.reason, condition.message = report.reason, report.message
+        if changed != pod:
+            with suppress(NotFound):  # it is gone: nobody wants to know any more
+                await self._client.update(changed, subresource="status")
 
 
 def _reference(pod: Waiting) -> ObjectReference:

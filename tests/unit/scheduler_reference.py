@@ -219,9 +219,9 @@ def company(pod: Pod, node: Node, world: World) -> list[str]:
         if any(t.topologyKey not in node.metadata.labels for t in near):
             return ["node(s) didn't match pod affinity rules"]
         somewhere = any(
-            wanted(p) and (n := world.node_of(p)) and any(
-                t.topologyKey in n.metadata.labels for t in near
-            )
+            wanted(p)
+            and (n := world.node_of(p))
+            and any(t.topologyKey in n.metadata.labels for t in near)
             for p in world.pods
         )
         here = all(
@@ -248,8 +248,7 @@ def counted(pod: Pod, c: Any, keys: set[str], nodes: Sequence[Node]) -> list[Nod
     found = []
     for node in nodes:
         taints = any(
-            t.effect in ("NoSchedule", "NoExecute")
-            and not tolerates(pod, t.key, t.value, t.effect)
+            t.effect in ("NoSchedule", "NoExecute") and not tolerates(pod, t.key, t.value, t.effect)
             for t in node.spec.taints
         )
         if c.nodeAffinityPolicy != "Ignore" and not allowed(pod, node):

@@ -57,7 +57,9 @@ node_term = st.builds(
 
 @st.composite
 def affinity(draw: Any) -> dict[str, Any]:
-    required, preferred = (f"{w}DuringSchedulingIgnoredDuringExecution" for w in ("required", "preferred"))
+    required, preferred = (
+        f"{w}DuringSchedulingIgnoredDuringExecution" for w in ("required", "preferred")
+    )
     found: dict[str, Any] = {}
     for name in ("podAffinity", "podAntiAffinity"):
         if draw(st.booleans()):
@@ -89,7 +91,11 @@ spread = st.fixed_dictionaries(
     },
 )
 toleration = st.sampled_from(
-    [{"operator": "Exists"}, {"key": "gpu", "value": "yes"}, {"effect": "PreferNoSchedule", "operator": "Exists"}]
+    [
+        {"operator": "Exists"},
+        {"key": "gpu", "value": "yes"},
+        {"effect": "PreferNoSchedule", "operator": "Exists"},
+    ]
 )
 ports = st.sampled_from(
     [
@@ -231,7 +237,11 @@ class Pair:
         assert found == told
 
 
-@settings(max_examples=int(os.environ.get("N","150")), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=int(os.environ.get("N", "150")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.data())
 def test_fast_and_slow_agree(data: st.DataObject) -> None:
     """After any sequence of placements, deletions and changes of nodes: an equally good node, or the same refusals."""
