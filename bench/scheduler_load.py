@@ -1,7 +1,7 @@
 """How fast are decisions? Pods of one shape onto equal nodes, nothing else: python bench/scheduler_load.py [nodes …]
 
-Three sorts of pods: plain ones; replicas of a controller, which are spread over hosts and zones by default; and pods with
-anti-affinity, of which each node takes one. A decision is choosing the node and counting the pod there.
+Three sorts of pods: plain ones; replicas of a controller, which are spread over hosts and zones by default; and
+pods with anti-affinity, of which each node takes one. A decision is choosing the node and counting the pod there.
 """
 
 import sys

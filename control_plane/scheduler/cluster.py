@@ -1,8 +1,8 @@
 """From what the informers say to snapshot and queue: every pod is placed, or waits, or is none of our business.
 
-Handlers look at an object as it is now and bring snapshot and queue in line with it; told the same twice, or only the
-last of many changes, they end up the same. The one thing known here that the informers do not know (yet) is which pods
-have been placed by us: such a pod still looks unbound for a moment and must not be queued again.
+Handlers look at an object as it is now and bring snapshot and queue in line with it; told the same twice, or only
+the last of many changes, they end up the same. The one thing known here that the informers do not know (yet) is
+which pods have been placed by us: such a pod still looks unbound for a moment and must not be queued again.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
 """Which changes of the cluster are worth another try for which waiting pod? (S#57)
 
-Trying every waiting pod again after every change is what makes schedulers slow; trying again only by timer is what makes
-them lazy. A pod remembers which filters refused it. A change that cannot change the mind of any of them is no news: a
-pod that lacks cpu does not care about labels. For filters about a node there is one rule for all: the event touches
-what the filter looks at, and the filter would let the pod onto that very node now. Filters about company are asked
-in their own words.
+Trying every waiting pod again after every change is what makes schedulers slow; trying again only by timer is what
+makes them lazy. A pod remembers which filters refused it. A change that cannot change the mind of any of them is no
+news: a pod that lacks cpu does not care about labels. For filters about a node there is one rule for all: the event
+touches what the filter looks at, and the filter would let the pod onto that very node now. Filters about company
+are asked in their own words.
 """
 
 from collections.abc import Callable, Mapping
@@ -96,7 +96,9 @@ def _spread_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels) 
     if not _DOMAINS.isdisjoint(event.aspects):
         return True
     changed = [other for other in (event.came, event.left) if other is not None]
-    return any(counts_for(spread, shape, other) for spread in shape.hard for other in changed)
+    return any(
+        counts_for(spread, shape, other) for spread in shape.wishes.hard for other in changed
+    )
 
 
 def _company_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels) -> bool:
@@ -106,12 +108,14 @@ def _company_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels)
     if NAMESPACE in event.aspects or not _DOMAINS.isdisjoint(event.aspects):
         return True
     came, left = event.came, event.left
-    if came and any(means(term, came) for term in shape.near):
+    if came and any(means(term, came) for term in shape.wishes.near):
         return True  # company at last
     return left is not None and (
-        any(means(term, left) for term in (*shape.apart, *shape.near))  # out of the way, or
+        any(
+            means(term, left) for term in (*shape.wishes.apart, *shape.wishes.near)
+        )  # out of the way, or
         # nobody of the group is left, so that this pod may be its first
-        or any(means(term, shape) for term in left.apart)
+        or any(means(term, shape) for term in left.wishes.apart)
     )
 
 

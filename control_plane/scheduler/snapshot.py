@@ -137,6 +137,8 @@ class Snapshot:
         self.pods: dict[str, Placed] = {}  # "namespace/name" -> where it is
         self.shapes: dict[Shape, int] = {}  # of the placed pods
         self.terms = 0  # how many of the placed pods have terms about others
+        # Labels that the terms of any placed pod have ever looked at. Other labels tell no pods apart.
+        self.mentioned: frozenset[str] = frozenset()
         self.namespaces: dict[str, Mapping[str, str]] = {}  # name -> labels
         self.generation = 0  # grows when a node (or a namespace) itself changes
         self.changes: list[Change] = []  # since `generation` changed last
@@ -206,6 +208,9 @@ class Snapshot:
         _add(self.shapes, shape, sign)
         if shape.has_terms:
             self.terms += sign
+            if not shape.wishes.mentions <= self.mentioned:
+                self.mentioned |= shape.wishes.mentions
+                self._forget()
         if info.order >= 0:
             self.changes.append(Change(info, shape, sign))
             if len(self.changes) > 4 * len(self._infos) + 10_000:
