@@ -85,11 +85,21 @@ def _may_change(name: str, shape: Shape, event: Event, namespaces: NamespaceLabe
     ask = _COMPANY_HINTS.get(name)
     if ask is not None:
         return ask(shape, event, namespaces)
-    return (
-        event.node is not None
-        and not _LOOKS_AT[name].isdisjoint(event.aspects)
-        and not plugins.FILTERS_BY_NAME[name](shape.wants, event.node)
-    )
+    node = event.node
+    if node is None or _LOOKS_AT[name].isdisjoint(event.aspects):
+        return False
+    accepts = plugins.FILTERS_BY_NAME[name]
+    return not accepts(shape.wants, node) and not _fitted_before(accepts, shape, node, event)
+
+
+def _fitted_before(accepts: plugins.NodeFilter, shape: Shape, node: NodeInfo, event: Event) -> bool:
+    """With the pod that left, too, the filter had nothing against the node: it was not in the way."""
+    if event.left is None:
+        return False
+    node.count(event.left, 1)
+    refusals = accepts(shape.wants, node)
+    node.count(event.left, -1)
+    return not refusals
 
 
 def _spread_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels) -> bool:
