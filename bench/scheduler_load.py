@@ -8,9 +8,9 @@ import sys
 import time
 
 from control_plane.scheduler.choose import Chooser
+from control_plane.scheduler.cluster import snapshot_of
 from control_plane.scheduler.refusal import Unschedulable
 from control_plane.scheduler.shape import Shapes
-from control_plane.scheduler.snapshot import snapshot_of
 from proto.v1.cluster_pb2 import Node, NodeCondition
 from proto.v1.meta_pb2 import LabelSelector, OwnerReference
 from proto.v1.pod_pb2 import Pod, PodAffinityTerm

@@ -55,17 +55,11 @@ class Company:
         self.apart = [self._tally(key, self._unwanted(key)) for key in _keys(shape.wishes.apart)]
         keys = _merged(key for other in carriers for key, _ in self._repulsions(other))
         self.repelled = [self._tally(key, self._repulsion(key)) for key in keys]
-        keys = _merged(
-            (
-                *_keys(shape.wishes.drawn),
-                *(key for o in carriers for key, _ in self._attractions(o)),
-            )
-        )
+        others = [key for other in carriers for key, _ in self._attractions(other)]
+        keys = _merged((*_keys(shape.wishes.drawn), *others))
         self.drawn = [self._tally(key, self._attraction(key)) for key in keys]
-        self.hard = [(spread, self._spread(spread)) for spread in shape.wishes.hard]
-        self.soft = [
-            (spread, self._tally(spread.key, self._like_it(spread))) for spread in shape.wishes.soft
-        ]
+        self.hard = [(spread, self._hard(spread)) for spread in shape.wishes.hard]
+        self.soft = [(spread, self._soft(spread)) for spread in shape.wishes.soft]
         # Whether any filter about company has something to say.
         self.picky = bool(self.near or self.apart or self.repelled or self.hard)
         self._twins = _same_host(snapshot.nodes) if any(t.by_count for t in self.tallies) else {}
@@ -132,11 +126,14 @@ class Company:
         self.tallies.append(Tally(key, weigh))
         return len(self.tallies) - 1
 
-    def _spread(self, spread: Spread) -> int:
-        self.tallies.append(SpreadTally(spread.key, self._like_it(spread)))
+    def _hard(self, spread: Spread) -> int:
+        self.tallies.append(SpreadTally(spread.key, self._alike(spread)))
         return len(self.tallies) - 1
 
-    def _like_it(self, spread: Spread) -> Weigh:
+    def _soft(self, spread: Spread) -> int:
+        return self._tally(spread.key, self._alike(spread))
+
+    def _alike(self, spread: Spread) -> Weigh:
         return lambda other: counts_for(spread, self.shape, other)
 
     def _influence(self, other: Shape) -> tuple[tuple[Tally, int], ...]:

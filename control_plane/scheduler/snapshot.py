@@ -8,7 +8,7 @@ simply removed again.
 The snapshot belongs to one task. Nothing in here waits, so a decision sees one state of the world.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -230,13 +230,6 @@ class Snapshot:
         self._nodes = None
         self.generation += 1
         self.changes = []
-
-
-def snapshot_of(nodes: Iterable[Node]) -> Snapshot:
-    snapshot = Snapshot()
-    for node in nodes:
-        snapshot.set_node(node)
-    return snapshot
 
 
 def _differences(old: Aspects, new: Aspects) -> frozenset[str]:

@@ -253,7 +253,9 @@ def test_fast_and_slow_agree(data: st.DataObject) -> None:
         if action == "schedule":
             replica = Pod()
             replica.CopyFrom(data.draw(st.sampled_from(kinds)))
-            if data.draw(st.booleans()):  # like a StatefulSet's: a label of its own that nobody looks at
+            if data.draw(
+                st.booleans()
+            ):  # like a StatefulSet's: a label of its own that nobody looks at
                 replica.metadata.labels["name"] = f"web-{pair.count}"
             pair.schedule(replica)
         elif action == "remove":
