@@ -133,3 +133,5 @@ _COMPANY_HINTS: Mapping[str, Callable[[Shape, Event, NamespaceLabels], bool]] = 
     "PodTopologySpread": _spread_may_change,
     "InterPodAffinity": _company_may_change,
 }
+# Filters whose mind depends on who a pod is to others.
+COMPANY = frozenset(_COMPANY_HINTS)
