@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from docker.errors import APIError, ImageNotFound
 
 from node_agent.images.archive import pack
-from node_agent.images.packages import ImageError, fetch, unpack
+from node_agent.images.packages import ImageError, PackageCache, unpack
 from node_agent.images.recipes import PAUSE, RECIPES, Recipe
 from node_agent.images.rootfs import lay_out
 
@@ -55,7 +55,7 @@ def build(client: "DockerClient", recipe: Recipe, cache: Path | None = None) -> 
     """Build and load the image, whatever is there. What had its name goes, unless still in use."""
     previous = find(client, recipe)
     cache = cache or default_cache()
-    archives = fetch(recipe.packages, cache)
+    archives = PackageCache(cache).fetch(recipe.packages)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         packages, root = Path(folder, "packages"), Path(folder, "root")
         for archive in archives:
@@ -85,10 +85,14 @@ def load(
 
 
 def forget(client: "DockerClient", image: str) -> None:
+    """Remove an image that no name and no container holds any more."""
     try:
-        client.images.remove(image)
+        if not client.images.get(image).tags:
+            client.images.remove(image)
+    except ImageNotFound:
+        return
     except APIError as error:
-        if error.status_code != 409:  # a container still uses it, or it has another name
+        if error.status_code != 409:  # a container still uses it
             raise
 
 

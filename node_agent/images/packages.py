@@ -4,6 +4,8 @@ Library packages change their names between releases (libssl3, libssl3t64), so r
 only, and the libraries are found by following the dependencies that apt knows.
 """
 
+import fcntl
+import io
 import os
 import re
 import shutil
@@ -20,23 +22,78 @@ class ImageError(Exception):
     """An image cannot be built here. The message says why and what to do."""
 
 
-def fetch(names: Iterable[str], cache: Path) -> list[Path]:
-    """The named packages and the libraries they need, as .deb files in `cache`."""
-    require_apt()
-    cache.mkdir(parents=True, exist_ok=True)
-    wanted = sorted(names)
-    try:
-        files = locate(with_libraries(wanted))
-    except ImageError:
-        if os.geteuid() != 0:
-            raise
-        run("apt-get", "-q", "update")  # a bare machine has no package lists yet
-        files = locate(with_libraries(wanted))
-    missing = [name for name, (file, size) in files.items() if not complete(cache / file, size)]
-    if missing:
-        # apt drops its rights to a user who may not write here, and only warns: ask for none of it.
-        run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *missing, folder=cache)
-    return [present(cache, file) for file, _ in files.values()]
+class PackageCache:
+    """A folder of .deb files. Several processes may use it; one at a time changes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.options = (
+            # apt drops its rights to a user who may not write here, and only warns about it.
+            *("-o", "APT::Sandbox::User=root"),
+            # Containers' apt often keeps no index; reading the lists anew costs a second each time.
+            *("-o", f"Dir::Cache::pkgcache={folder}/pkgcache.bin"),
+        )
+
+    def fetch(self, names: Iterable[str]) -> list[Path]:
+        """The named packages and the libraries they need, downloaded unless they are here."""
+        require_apt()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                return self.bring(sorted(names))
+            except ImageError:
+                if os.geteuid() != 0:
+                    raise
+            # A bare machine has no package lists; old ones name versions that are gone.
+            self.apt("apt-get", "-q", "update")
+            return self.bring(sorted(names))
+
+    def bring(self, names: list[str]) -> list[Path]:
+        files = self.locate(names)
+        missing = [name for name, (path, size) in files.items() if not complete(path, size)]
+        if missing:
+            self.apt("apt-get", "-q", "download", *missing)
+        paths = [path for path, _ in files.values()]
+        if absent := [str(path) for path in paths if not path.is_file()]:
+            raise ImageError(f"apt-get download reported success without {', '.join(absent)}")
+        return paths
+
+    def locate(self, names: list[str]) -> dict[str, tuple[Path, int]]:
+        """Each package, libraries included -> (the file apt would write, its size in bytes)."""
+        names = self.with_libraries(names)
+        # Asked from elsewhere: apt says nothing about files it finds in the folder it works in.
+        text = self.apt("apt-get", "-q", "download", "--print-uris", *names, folder=Path("/"))
+        # 'http://...' nginx_1.22.1-9_amd64.deb 532468 SHA256:...
+        rows = re.findall(r"^'.*' ((\S+?)_\S+\.deb) (\d+)", text, re.MULTILINE)
+        return {name: (self.folder / file, int(size)) for file, name, size in rows}
+
+    def with_libraries(self, names: list[str]) -> list[str]:
+        """The names, and every library package reachable from them."""
+        found: list[str] = []
+        queue = names
+        while queue:
+            found += queue
+            needed = dependencies(self.apt("apt-cache", "depends", *queue))
+            queue = sorted({name for name in needed if LIBRARY.match(name)} - set(found))
+        return found
+
+    def apt(self, program: str, *arguments: str, folder: Path | None = None) -> str:
+        """Standard output of an apt command that must succeed, run in this folder or another."""
+        command = [program, *self.options, *arguments]
+        environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(
+            command,
+            cwd=folder or self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            last = "\n".join(done.stderr.strip().splitlines()[-5:])
+            raise ImageError(f"`{' '.join([program, *arguments])}` failed:\n{last}")
+        return done.stdout
 
 
 def require_apt() -> None:
@@ -48,17 +105,6 @@ def require_apt() -> None:
             "`docker save helmling/pause:1 helmling/box:1 helmling/hello:v1 helmling/hello:v2 "
             "| ssh THIS-MACHINE docker load`"
         )
-
-
-def with_libraries(names: Iterable[str]) -> list[str]:
-    """The names, and every library package reachable from them."""
-    found: list[str] = []
-    queue = list(names)
-    while queue:
-        found += queue
-        needed = dependencies(run("apt-cache", "depends", *queue))
-        queue = sorted({name for name in needed if LIBRARY.match(name)} - set(found))
-    return found
 
 
 def dependencies(text: str) -> list[str]:
@@ -73,31 +119,17 @@ def dependencies(text: str) -> list[str]:
     return names
 
 
-def locate(names: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """Package name -> (name of the file that apt would write, its size in bytes)."""
-    text = run("apt-get", "-q", "download", "--print-uris", *names)
-    # 'http://...' nginx_1.22.1-9_amd64.deb 532468 SHA256:...
-    rows = re.findall(r"^'.*' ((\S+?)_\S+\.deb) (\d+)", text, re.MULTILINE)
-    return {name: (file, int(size)) for file, name, size in rows}
-
-
 def complete(file: Path, size: int) -> bool:
     return file.is_file() and file.stat().st_size == size
 
 
-def present(cache: Path, file: str) -> Path:
-    path = cache / file
-    if not path.is_file():
-        raise ImageError(f"apt-get download reported success, but {path} is not there")
-    return path
-
-
 def unpack(package: Path, into: Path) -> None:
     """Write the package's files and links below `into`, with /bin, /lib... merged into /usr."""
-    with (
-        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as dpkg,
-        tarfile.open(fileobj=dpkg.stdout, mode="r|") as tar,
-    ):
+    dpkg = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], capture_output=True, check=False)
+    if dpkg.returncode != 0:
+        reason = dpkg.stderr.decode(errors="replace").strip()
+        raise ImageError(f"{package} is damaged, remove it and try again: {reason}")
+    with tarfile.open(fileobj=io.BytesIO(dpkg.stdout)) as tar:
         for member in tar:
             path = into / merged(member.name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,22 +140,8 @@ def unpack(package: Path, into: Path) -> None:
                 path.write_bytes(content.read())
                 path.chmod(member.mode)
                 os.utime(path, (member.mtime, member.mtime))
-    if dpkg.returncode != 0:
-        raise ImageError(f"dpkg-deb cannot read {package}: remove this file and try again")
 
 
 def merged(name: str) -> str:
     path = name.removeprefix("./")
     return f"usr/{path}" if path.split("/")[0] in MERGED else path
-
-
-def run(*command: str, folder: Path | None = None) -> str:
-    """Standard output of a command that must succeed."""
-    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise ImageError(f"`{' '.join(command)}` failed:\n{last}")
-    return done.stdout
