@@ -143,8 +143,9 @@ def start(state: Path, address: str, arguments: Sequence[str]) -> Engine:
     log = state / "dockerd.log"
     if log.exists():
         log.replace(state / "dockerd.log.previous")
+    environment = {**os.environ, "PATH": search_path()}  # it looks for iptables and containerd
     try:
-        process = detach([program, "-H", address, *arguments], log)
+        process = detach([program, "-H", address, *arguments], log, environment)
     except OSError as error:
         raise EngineError(f"{error}\n{tail(log)}") from error
     record(state).write_text(json.dumps(asdict(process)))
@@ -157,16 +158,18 @@ def find_dockerd(address: str) -> str:
             f"No Docker Engine answers at {address}, and only root can start one: run this as "
             "root, or start Docker (`sudo systemctl start docker`)."
         )
-    # `su` without `-` leaves root with a user's PATH.
-    program = shutil.which(
-        "dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    )
+    program = shutil.which("dockerd", path=search_path())
     if program is None:
         raise EngineError(
             f"No Docker Engine answers at {address}, and there is no `dockerd` to start. Install "
             "one: `make setup`, or on Debian and Ubuntu `apt-get install docker.io`."
         )
     return program
+
+
+def search_path() -> str:
+    """$PATH and the folders for root's programs: `su` without `-` leaves root with a user's PATH."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def wait_until_answering(process: Process, address: str, log: Path) -> str:

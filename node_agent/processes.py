@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,11 @@ print(daemon.pid)
 """
 
 
-def detach(command: Sequence[str], log: Path) -> Process:
+def detach(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
     """Start a command that nobody waits for, its output in `log`. Raises OSError."""
     launched = subprocess.run(
         [sys.executable, "-I", "-S", "-c", LAUNCHER, log, *command],
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
