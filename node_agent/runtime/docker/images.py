@@ -42,13 +42,13 @@ class DockerImages(Part):
             async with self._engine.open(
                 "/images/create", method="POST", query=query, headers=headers
             ) as reply:
-                async for progress in reply.lines():
-                    if "error" in progress:
-                        raise ImageUnavailable(explain(reference, progress["error"]))
-        except (RuntimeUnavailable, ImageUnavailable):
+                errors = [line["error"] async for line in reply.lines() if "error" in line]
+        except RuntimeUnavailable:
             raise
         except RuntimeFailure as error:
             raise ImageUnavailable(explain(reference, str(error))) from error
+        if errors:
+            raise ImageUnavailable(explain(reference, errors[0]))
         image = await self.image_present(reference)
         if image is None:
             raise ImageUnavailable(explain(reference, "removed again while it was being pulled"))

@@ -21,6 +21,7 @@ from node_agent.runtime.errors import (
 )
 from node_agent.runtime.interface import ALL_PODS
 from node_agent.runtime.model import ContainerStatus, PodRecord, Sandbox, SandboxSpec
+from node_agent.runtime.records import group
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class DockerPods(Part):
     """The `Pods` part of the runtime."""
 
     async def list(self) -> builtins.list[PodRecord]:
-        return records.group(await self._engine.call(self._look))
+        return group(await self._engine.call(self._look))
 
     def _look(self, client: APIClient) -> builtins.list[Sandbox | ContainerStatus]:
         """One call for the list; an inspection only of what is new or has changed its state."""

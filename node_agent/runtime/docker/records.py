@@ -7,8 +7,7 @@ that was mounted into the container; it is the only thing Docker does not keep f
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -17,7 +16,6 @@ from node_agent.runtime.model import (
     ContainerState,
     ContainerStatus,
     Namespaces,
-    PodRecord,
     Sandbox,
 )
 
@@ -81,21 +79,6 @@ def container(seen: Inspection) -> ContainerStatus:
         spec_hash=labels[names.SPEC_HASH],
         labels=json.loads(labels[names.LABELS]),
     )
-
-
-def group(found: Iterable[Sandbox | ContainerStatus]) -> list[PodRecord]:
-    """Gather records by pod, the newest attempt last."""
-    pods: dict[str, tuple[list[Sandbox], list[ContainerStatus]]] = defaultdict(lambda: ([], []))
-    for one in sorted(found, key=lambda one: one.attempt):
-        sandboxes, containers = pods[one.pod_uid]
-        if isinstance(one, Sandbox):
-            sandboxes.append(one)
-        else:
-            containers.append(one)
-    return [
-        PodRecord(uid, tuple(sandboxes), tuple(containers))
-        for uid, (sandboxes, containers) in sorted(pods.items())
-    ]
 
 
 def _state(state: Inspection) -> ContainerState:
