@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from node_agent.runtime import names
 from node_agent.runtime.errors import ImageUnavailable, NotFound
-from node_agent.runtime.images import explain, parse
+from node_agent.runtime.references import explain, parse
 from node_agent.runtime.interface import ALL_PODS, Stream
 from node_agent.runtime.model import (
     Channel,

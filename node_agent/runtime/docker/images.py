@@ -13,7 +13,7 @@ from node_agent.runtime.errors import (
     RuntimeFailure,
     RuntimeUnavailable,
 )
-from node_agent.runtime.images import explain, parse
+from node_agent.runtime.references import explain, parse
 from node_agent.runtime.model import ImageInfo, RegistryLogin
 
 
