@@ -11,12 +11,12 @@ import builtins
 import signal as signals
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
+from api import clock
 from node_agent.runtime import names
 from node_agent.runtime.errors import ImageUnavailable, NotFound
-from node_agent.runtime.references import explain, parse
 from node_agent.runtime.interface import ALL_PODS, Stream
 from node_agent.runtime.model import (
     Channel,
@@ -32,15 +32,12 @@ from node_agent.runtime.model import (
     Usage,
 )
 from node_agent.runtime.records import group
+from node_agent.runtime.references import explain, parse
 
 Lifetime: TypeAlias = Callable[
     [ContainerSpec], float | None
 ]  # seconds until exit 0; None: for ever
 SAID = b"(hollow)\n"  # the whole output of everything that never ran
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _for_ever(spec: ContainerSpec) -> float | None:
@@ -65,7 +62,7 @@ class HollowRuntime:
         lifetime: Lifetime = _for_ever,
         address: Callable[[str], str] = lambda pod_uid: "",
         execute: Callable[[Sequence[str]], ExecResult] = lambda command: ExecResult(0, SAID),
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._images = set(images)
         self._registry = registry
@@ -190,7 +187,9 @@ class HollowRuntime:
         if self._delays[1] and self._runs(container_id):
             await asyncio.sleep(min(self._delays[1], grace))
         patient = grace > 0 and self._delays[1] <= grace
-        await self.kill(container_id, (signal or "SIGTERM") if patient else "SIGKILL")
+        if container_id in self._specs:
+            polite = signal or self._specs[container_id].stop_signal or "SIGTERM"
+            await self.kill(container_id, polite if patient else "SIGKILL")
 
     async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
         if self._runs(container_id):

@@ -50,7 +50,7 @@ class DockerContainers(Part):
             except APIError as error:
                 if error.status_code == 409:
                     return str(client.inspect_container(name)["Id"])
-                raise _refusal(error, spec) from error
+                raise _refusal(client, error, spec) from error
             self._fresh.add(created)
             return created
 
@@ -65,9 +65,6 @@ class DockerContainers(Part):
             self._fresh.discard(container_id)
             try:
                 client.start(container_id)
-            except EngineNotFound:
-                client.inspect_container(container_id)  # is it the container that is missing?
-                raise
             except APIError as error:
                 raise _start_error(client, container_id, error) from error
 
@@ -134,11 +131,13 @@ async def _ended(waiting: Reply, seconds: float) -> bool:
     return True
 
 
-def _refusal(error: APIError, spec: ContainerSpec) -> Exception:
+def _refusal(client: APIClient, error: APIError, spec: ContainerSpec) -> Exception:
     if isinstance(error, ImageNotFound):
         return ImageUnavailable(f'image "{spec.image}" is not on this node')
-    if error.status_code == 404:
-        return NotFound(f"{error.explanation}; the sandbox of container {spec.name} is gone")
+    try:
+        client.inspect_container(spec.sandbox.id)
+    except EngineNotFound:
+        return NotFound(f"the sandbox of container {spec.name} is gone")
     return ContainerCreateError(f"container {spec.name}: {error.explanation}")
 
 

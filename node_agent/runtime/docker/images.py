@@ -13,8 +13,8 @@ from node_agent.runtime.errors import (
     RuntimeFailure,
     RuntimeUnavailable,
 )
-from node_agent.runtime.references import explain, parse
 from node_agent.runtime.model import ImageInfo, RegistryLogin
+from node_agent.runtime.references import explain, parse
 
 
 class DockerImages(Part):

@@ -7,6 +7,7 @@ from node_agent.runtime.docker.engine import Engine
 from node_agent.runtime.docker.files import PodFiles
 from node_agent.runtime.docker.images import DockerImages
 from node_agent.runtime.docker.pods import DockerPods
+from node_agent.runtime.docker.privileges import lowest_oom_score
 from node_agent.runtime.docker.specs import Owner
 from node_agent.runtime.docker.streams import DockerStreams
 
@@ -25,7 +26,8 @@ class DockerRuntime(DockerPods, DockerContainers, DockerImages, DockerStreams):
         socket: str = "/var/run/docker.sock",
         pause_image: str = PAUSE_IMAGE,
     ) -> None:
-        super().__init__(Engine(socket), Owner(cluster, node), PodFiles(state), pause_image)
+        owner = Owner(cluster, node, lowest_oom_score())
+        super().__init__(Engine(socket), owner, PodFiles(state), pause_image)
 
     async def version(self) -> str:
         seen = await self._engine.call(lambda client: client.version())

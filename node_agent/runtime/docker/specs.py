@@ -13,6 +13,7 @@ from typing import Any
 from node_agent.runtime import names
 from node_agent.runtime.model import ContainerSpec, Mount, Resources, SandboxSpec, Security, Tmpfs
 
+SANDBOX_OOM_SCORE = -998  # killed last: without its sandbox all of the pod is lost
 CPU_PERIOD = 100_000  # µs, the kernel's default and Kubernetes'
 _PROPAGATION = {"None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 _LOG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
@@ -24,6 +25,7 @@ class Owner:
 
     cluster: str
     node: str
+    lowest_oom_score: int = -1000  # what the kernel allows the engine; see privileges.py
 
     @property
     def instance(self) -> str:
@@ -43,7 +45,7 @@ def sandbox(spec: SandboxSpec, owner: Owner, pause_image: str) -> dict[str, Any]
         "PidMode": "host" if ours.host_pid else "",
         "CgroupParent": spec.cgroup_parent,
         "Sysctls": dict(spec.sysctls),
-        "OomScoreAdj": -998,  # without its sandbox all of the pod is lost
+        "OomScoreAdj": max(SANDBOX_OOM_SCORE, owner.lowest_oom_score),
         "CpuShares": 2,
         "LogConfig": {"Type": "none", "Config": {}},
         "SecurityOpt": ["no-new-privileges"],
@@ -84,7 +86,7 @@ def container(
         "StdinOnce": spec.stdin and spec.stdin_once,
         "User": user(spec.security),
         "Labels": _container_labels(spec, owner, termination_file),
-        "HostConfig": _host_config(spec, mounts),
+        "HostConfig": _host_config(spec, mounts, owner),
     }
     if spec.command:
         config["Entrypoint"] = list(spec.command)
@@ -102,7 +104,7 @@ def user(security: Security) -> str:
     return f"{security.run_as_user or 0}:{security.run_as_group}"
 
 
-def resources(wanted: Resources) -> dict[str, Any]:
+def resources(wanted: Resources, lowest_oom_score: int = -1000) -> dict[str, Any]:
     """Requests become relative weights, limits become quotas (1000 millicores are one CPU)."""
     memory = wanted.memory_limit_bytes or 0
     limit = wanted.cpu_limit_millis
@@ -112,7 +114,7 @@ def resources(wanted: Resources) -> dict[str, Any]:
         "CpuQuota": max(1000, limit * CPU_PERIOD // 1000) if limit else 0,
         "Memory": memory,
         "MemorySwap": memory,
-        "OomScoreAdj": wanted.oom_score_adj,
+        "OomScoreAdj": max(wanted.oom_score_adj, lowest_oom_score),
         "PidsLimit": wanted.pids_limit,
     }
 
@@ -132,7 +134,7 @@ def _container_labels(spec: ContainerSpec, owner: Owner, termination_file: str) 
     }
 
 
-def _host_config(spec: ContainerSpec, mounts: tuple[Mount, ...]) -> dict[str, Any]:
+def _host_config(spec: ContainerSpec, mounts: tuple[Mount, ...], owner: Owner) -> dict[str, Any]:
     security, shared = spec.security, spec.sandbox.namespaces
     joined = f"container:{spec.sandbox.id}"
     pid = "host" if shared.host_pid else joined if shared.share_process else ""
@@ -150,7 +152,7 @@ def _host_config(spec: ContainerSpec, mounts: tuple[Mount, ...]) -> dict[str, An
         "CapDrop": list(security.drop_capabilities),
         "ReadonlyRootfs": security.read_only_root_filesystem,
         "SecurityOpt": _security_options(security),
-        **resources(spec.resources),
+        **resources(spec.resources, owner.lowest_oom_score),
     }
 
 
