@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from node_agent.engine import Engine, EngineError, ensure_engine, record, stop_engine
+from node_agent.engine import Engine, EngineError, ensure_engine, record, search_path, stop_engine
 from node_agent.processes import Process
 
 needs_dockerd = [
     pytest.mark.docker,
     pytest.mark.skipif(
-        os.geteuid() != 0 or shutil.which("dockerd") is None, reason="only root can start dockerd"
+        os.geteuid() != 0 or shutil.which("dockerd", path=search_path()) is None,
+        reason="only root can start dockerd, and only where it is installed",
     ),
 ]
 
