@@ -1,16 +1,23 @@
-"""Sandboxes, the list of everything, and the hints of what changed."""
+"""Sandboxes, the list of everything, and the hints of what changed.
+
+Docker reports a death (as an event, to those who wait, to those who killed) a moment before its own
+list shows it. An inspection waits for that moment, so whatever is known to have died is inspected,
+whatever the list says; otherwise the hint would lead to a look too early, and no second hint comes.
+"""
 
 import asyncio
 import builtins
 import json
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError
 from docker.errors import NotFound as EngineNotFound
 
+from api import clock
 from node_agent.runtime import names
 from node_agent.runtime.docker import records, specs
 from node_agent.runtime.docker.part import Part, create
@@ -27,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _EVENTS = ["start", "die", "oom", "destroy"]
 _RECONNECT = (0.1, 5.0)  # seconds: the first wait, and the longest
+_OOM_DELAY = timedelta(seconds=5)
 _SETTLED = {"running", "exited"}  # states in which an inspection stays true
 
 
@@ -42,7 +50,7 @@ class DockerPods(Part):
         for entry in client.containers(all=True, filters=self._filters()):
             container_id, state = entry["Id"], entry["State"]
             before = known.get(container_id)
-            if before is not None and before[0] == state and state in _SETTLED:
+            if before is not None and self._still_true(before, container_id, state):
                 now[container_id] = before
                 continue
             try:
@@ -50,8 +58,17 @@ class DockerPods(Part):
             except EngineNotFound:
                 continue  # removed while we looked
             now[container_id] = (seen["State"]["Status"], records.record(seen))
+            if not seen["State"]["Running"]:
+                self._suspects.discard(container_id)
         self._seen = now
         return [record for _, record in now.values()]
+
+    def _still_true(
+        self, before: tuple[str, Sandbox | ContainerStatus], container_id: str, state: str
+    ) -> bool:
+        if container_id in self._suspects or before[0] != state or state not in _SETTLED:
+            return False
+        return not _may_yet_be_oom(before[1])
 
     def _filters(self) -> dict[str, Any]:
         return {"label": [f"{key}={value}" for key, value in self._owner.labels().items()]}
@@ -66,6 +83,8 @@ class DockerPods(Part):
                     yield ALL_PODS  # whatever happened before we listened
                     pause = _RECONNECT[0]
                     async for event in reply.lines():
+                        if event["Action"] in ("die", "oom"):
+                            self._suspects.add(event["Actor"]["ID"])
                         yield event["Actor"]["Attributes"].get(names.POD_UID, ALL_PODS)
             except RuntimeUnavailable as error:
                 log.warning("event stream lost, reconnecting: %s", error)
@@ -101,6 +120,7 @@ class DockerPods(Part):
         return records.sandbox(seen)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
+        self._suspects.add(sandbox_id)
         await self._unless_gone(lambda client: client.kill(sandbox_id))
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
@@ -115,6 +135,13 @@ class DockerPods(Part):
     async def netns_path(self, sandbox_id: str) -> str:
         pid = await self._engine.call(lambda client: self._pid(client, sandbox_id))
         return f"/proc/{pid}/ns/net"
+
+
+def _may_yet_be_oom(record: Sandbox | ContainerStatus) -> bool:
+    """Docker learns that a process was killed, and only then, independently, that memory was why."""
+    if isinstance(record, Sandbox) or record.exit_code != 137 or record.oom_killed:
+        return False
+    return record.finished_at is not None and clock.now() - record.finished_at < _OOM_DELAY
 
 
 def _create_or_find(client: APIClient, name: str, config: dict[str, Any]) -> records.Inspection:
