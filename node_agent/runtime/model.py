@@ -155,7 +155,7 @@ class ContainerStatus:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     exit_code: int | None = None  # set when exited
-    oom_killed: bool = False  # may become known a moment after the end
+    oom_killed: bool = False
     reason: str = ""  # when exited: Completed, Error, OOMKilled, StartError
     message: str = ""  # the engine's words, when it has any
     termination_message: str = ""  # what the container wrote, at most 4096 bytes

@@ -136,11 +136,8 @@ def test_a_container_that_takes_too_much_memory_is_reported_as_oom_killed(run: R
             "x=a; while true; do x=$x$x; done",
             resources=Resources(memory_limit_bytes=16 * 1024 * 1024),
         )
-        async for _ in runtime.changes():  # the engine may tell of the end first, then why
-            [pod] = await runtime.list()
-            if pod.containers[0].oom_killed:
-                break
-        assert (pod.containers[0].exit_code, pod.containers[0].reason) == (137, "OOMKilled")
+        status = await ended(runtime)
+        assert (status.exit_code, status.oom_killed, status.reason) == (137, True, "OOMKilled")
 
     run(scenario)
 

@@ -10,16 +10,14 @@ import builtins
 import json
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError
 from docker.errors import NotFound as EngineNotFound
 
-from api import clock
 from node_agent.runtime import names
-from node_agent.runtime.docker import records, specs
+from node_agent.runtime.docker import oom, records, specs
 from node_agent.runtime.docker.part import Part, create
 from node_agent.runtime.errors import (
     ContainerStartError,
@@ -32,9 +30,8 @@ from node_agent.runtime.records import group
 
 log = logging.getLogger(__name__)
 
-_EVENTS = ["start", "die", "oom", "destroy"]
+_EVENTS = ["start", "die", "destroy"]
 _RECONNECT = (0.1, 5.0)  # seconds: the first wait, and the longest
-_OOM_DELAY = timedelta(seconds=5)
 _SETTLED = {"running", "exited"}  # states in which an inspection stays true
 
 
@@ -50,25 +47,22 @@ class DockerPods(Part):
         for entry in client.containers(all=True, filters=self._filters()):
             container_id, state = entry["Id"], entry["State"]
             before = known.get(container_id)
-            if before is not None and self._still_true(before, container_id, state):
+            settled = state in _SETTLED and container_id not in self._suspects
+            if before is not None and before[0] == state and settled:
                 now[container_id] = before
                 continue
             try:
                 seen = client.inspect_container(container_id)
             except EngineNotFound:
                 continue  # removed while we looked
-            now[container_id] = (seen["State"]["Status"], records.record(seen))
-            if not seen["State"]["Running"]:
+            state = seen["State"]
+            if state["ExitCode"] == 137 and not state["OOMKilled"]:
+                state["OOMKilled"] = oom.killed(container_id)
+            now[container_id] = (state["Status"], records.record(seen))
+            if not state["Running"]:
                 self._suspects.discard(container_id)
         self._seen = now
         return [record for _, record in now.values()]
-
-    def _still_true(
-        self, before: tuple[str, Sandbox | ContainerStatus], container_id: str, state: str
-    ) -> bool:
-        if container_id in self._suspects or before[0] != state or state not in _SETTLED:
-            return False
-        return not _may_yet_be_oom(before[1])
 
     def _filters(self) -> dict[str, Any]:
         return {"label": [f"{key}={value}" for key, value in self._owner.labels().items()]}
@@ -83,7 +77,7 @@ class DockerPods(Part):
                     yield ALL_PODS  # whatever happened before we listened
                     pause = _RECONNECT[0]
                     async for event in reply.lines():
-                        if event["Action"] in ("die", "oom"):
+                        if event["Action"] == "die":
                             self._suspects.add(event["Actor"]["ID"])
                         yield event["Actor"]["Attributes"].get(names.POD_UID, ALL_PODS)
             except RuntimeUnavailable as error:
@@ -135,13 +129,6 @@ class DockerPods(Part):
     async def netns_path(self, sandbox_id: str) -> str:
         pid = await self._engine.call(lambda client: self._pid(client, sandbox_id))
         return f"/proc/{pid}/ns/net"
-
-
-def _may_yet_be_oom(record: Sandbox | ContainerStatus) -> bool:
-    """Docker learns that a process was killed, and only then, independently, that memory was why."""
-    if isinstance(record, Sandbox) or record.exit_code != 137 or record.oom_killed:
-        return False
-    return record.finished_at is not None and clock.now() - record.finished_at < _OOM_DELAY
 
 
 def _create_or_find(client: APIClient, name: str, config: dict[str, Any]) -> records.Inspection:
