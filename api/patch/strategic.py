@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from api.errors import BadRequest
 from api.patch.jsonpatch import same
-from api.rules import by_json_name, is_object, rule
+from api.rules import by_json_name, fields_of, is_object, rule
 
 DIRECTIVE, RETAIN = "$patch", "$retainKeys"
 DELETE_FROM, ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
@@ -29,7 +29,7 @@ def strategic_patch(
     doc: Mapping[str, Any], patch: Mapping[str, Any], message_type: type[Message]
 ) -> Json:
     """The patched document. Raises BadRequest: a directive that makes no sense, an element without its merge key."""
-    return _object(doc, patch, message_type().DESCRIPTOR, "")
+    return _object(doc, patch, fields_of(message_type), "")
 
 
 def field_of(message: Descriptor | None, name: str) -> FieldDescriptor | None:

@@ -14,20 +14,21 @@ from google.protobuf.message import Message
 from api.errors import BadRequest
 from api.patch.jsonpatch import same
 from api.patch.strategic import DELETE_FROM, DIRECTIVE, ORDER, RETAIN, Json, field_of, inside
-from api.rules import rule
+from api.rules import fields_of, is_map, rule
 
 Doc = Mapping[str, Any]
 
 
 def three_way(original: Doc, modified: Doc, current: Doc, message_type: type[Message]) -> Json:
     """A strategic merge patch; empty if there is nothing to do. Raises BadRequest: an element without its merge key."""
-    return _object(original, modified, current, message_type().DESCRIPTOR)
+    return _object(original, modified, current, fields_of(message_type))
 
 
 def _object(original: Doc, modified: Doc, current: Doc, message: Descriptor | None) -> Json:
-    patch: Json = {
-        name: None for name in original if name not in modified and current.get(name) is not None
-    }
+    patch: Json = {}
+    for name, value in original.items():
+        if name not in modified and current.get(name) is not None:
+            patch[name] = _removal(value, current[name], field_of(message, name))
     for name, value in modified.items():
         now, field = current.get(name), field_of(message, name)
         if value is None:
@@ -41,6 +42,13 @@ def _object(original: Doc, modified: Doc, current: Doc, message: Descriptor | No
         elif now is None or not same(value, now):
             patch[name] = value
     return patch
+
+
+def _removal(original: Any, current: Any, field: FieldDescriptor | None) -> Any:
+    """Out with a whole field; but of labels and the like only with the keys that the manifest had put there."""
+    if field is not None and is_map(field) and isinstance(current, Mapping):
+        return {key: None for key in _mapping(original) if key in current}
+    return None
 
 
 def _list(
