@@ -28,7 +28,9 @@ def _object(original: Doc, modified: Doc, current: Doc, message: Descriptor | No
     patch: Json = {}
     for name, value in original.items():
         if name not in modified and current.get(name) is not None:
-            patch[name] = _removal(value, current[name], field_of(message, name))
+            removal = _removal(value, current[name], field_of(message, name))
+            if removal != {}:
+                patch[name] = removal
     for name, value in modified.items():
         now, field = current.get(name), field_of(message, name)
         if value is None:
