@@ -128,8 +128,9 @@ async def _watch_run(
             left = writes
             async for batch in reader.watch(Pod, which, version=start):
                 now = time.time()
-                for event in batch:
-                    took.append(now - float(event.object.metadata.annotations["sent"]))
+                took.extend(
+                    now - float(event.object.metadata.annotations["sent"]) for event in batch
+                )
                 left -= len(batch)
                 if left <= 0:
                     return

@@ -834,3 +834,132 @@ def test_an_object_that_is_too_large_is_refused(run: Run) -> None:
             await world.client.create(big)
 
     run(scenario)
+
+
+# Patch (what each type does to a document is tests/unit/test_patch*; here: that it reaches the object)
+
+
+def test_the_three_patches(run: Run) -> None:
+    """S#13"""
+
+    async def scenario(world: World) -> None:
+        await world.client.create(pod(a="1"))
+        to_add = {"metadata": {"labels": {"b": "2"}}}
+        patched = await world.client.patch(Pod, "web", "default", to_add)
+        assert dict(patched.metadata.labels) == {"a": "1", "b": "2"}
+        to_remove = {"metadata": {"labels": {"a": None}}}
+        patched = await world.client.patch(Pod, "web", "default", to_remove, patch_type="merge")
+        assert dict(patched.metadata.labels) == {"b": "2"}
+        steps = [
+            {"op": "test", "path": "/metadata/labels/b", "value": "2"},
+            {"op": "replace", "path": "/metadata/labels/b", "value": "3"},
+        ]
+        patched = await world.client.patch(Pod, "web", "default", steps, patch_type="json")
+        assert dict(patched.metadata.labels) == {"b": "3"}
+        image = {"spec": {"containers": [{"name": "app", "image": "helmling/hello:v2"}]}}
+        patched = await world.client.patch(Pod, "web", "default", image)
+        assert [c.image for c in patched.spec.containers] == ["helmling/hello:v2"]
+        assert patched.metadata.generation == 2
+        assert patched == await world.client.get(Pod, "web", "default")
+
+    run(scenario)
+
+
+def test_concurrent_patches_all_take_effect(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.client.create(node())
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(20):
+                label = {"metadata": {"labels": {f"l{number}": "x"}}}
+                tasks.create_task(world.client.patch(Node, "n1", "", label))
+        assert len((await world.client.get(Node, "n1")).metadata.labels) == 20
+
+    run(scenario)
+
+
+def test_a_patch_that_names_a_version_can_conflict(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        made = await world.client.create(node())
+        label = {
+            "metadata": {
+                "resourceVersion": made.metadata.resourceVersion,
+                "labels": {"a": "1"},
+            }
+        }
+        await world.client.patch(Node, "n1", "", label)
+        label["metadata"]["labels"] = {"a": "2"}
+        with pytest.raises(Conflict, match="the object has been modified"):
+            await world.client.patch(Node, "n1", "", label)
+
+    run(scenario)
+
+
+def test_a_patch_is_refused_with_all_that_is_wrong(run: Run) -> None:
+    """S#16: unknown fields and forbidden changes together, and nothing is half applied."""
+
+    async def scenario(world: World) -> None:
+        made = await world.client.create(pod())
+        bad = {
+            "metadata": {"labels": {"good": "1", "-bad-": "2"}},
+            "spec": {"colour": "red", "restartPolicy": "Never"},
+        }
+        with pytest.raises(Invalid) as caught:
+            await world.client.patch(Pod, "web", "default", bad)
+        reasons = {cause.reason for cause in caught.value.causes}
+        assert "UnknownField" in reasons
+        assert len(caught.value.causes) >= 3
+        assert await world.client.get(Pod, "web", "default") == made
+
+    run(scenario)
+
+
+def test_patches_that_make_no_sense(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        with pytest.raises(NotFound, match='pods "web" not found'):
+            await world.client.patch(Pod, "web", "default", {"metadata": {}})
+        await world.client.create(pod())
+        with pytest.raises(BadRequest, match="must be a list of operations"):
+            await world.client.patch(Pod, "web", "default", {}, patch_type="json")
+        with pytest.raises(BadRequest, match="cannot change what an object is"):
+            await world.client.patch(Pod, "web", "default", {"kind": "Node"})
+        with pytest.raises(Invalid, match=r"metadata\.name"):
+            await world.client.patch(Pod, "web", "default", {"metadata": {"name": "other"}})
+
+    run(scenario)
+
+
+def test_patching_the_status_touches_nothing_else(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.client.create(pod())
+        patch = {"status": {"phase": "Running"}, "spec": {"nodeName": "n1"}}
+        patched = await world.client.patch(Pod, "web", "default", patch, subresource="status")
+        assert patched.status.phase == "Running"
+        assert patched.spec.nodeName == ""
+        assert patched.metadata.generation == 1
+
+    run(scenario)
+
+
+def test_a_dry_patch_stores_nothing(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        made = await world.client.create(pod())
+        label = {"metadata": {"labels": {"a": "1"}}}
+        would = await world.client.patch(Pod, "web", "default", label, dry_run=True)
+        assert would.metadata.labels["a"] == "1"
+        assert await world.client.get(Pod, "web", "default") == made
+
+    run(scenario)
+
+
+def test_removing_the_last_finalizer_by_patch_removes_the_object(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        held = node()
+        held.metadata.finalizers.append("example.com/a")
+        await world.client.create(held)
+        await world.client.delete(Node, "n1")
+        none = {"metadata": {"finalizers": None}}
+        await world.client.patch(Node, "n1", "", none, patch_type="merge")
+        with pytest.raises(NotFound):
+            await world.client.get(Node, "n1")
+
+    run(scenario)
