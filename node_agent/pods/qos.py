@@ -34,7 +34,7 @@ def _is_guaranteed(container: Container) -> bool:
 
 
 def oom_score_adj(pod: Pod, container: Container, node_memory: int) -> int:
-    """The kernel's bias: the more memory was set aside for a container, the later it is chosen. `node_memory` in bytes."""
+    """The kernel's bias: the more memory was set aside for a container, the later it is chosen."""
     if pod.spec.priority >= CRITICAL_PRIORITY:
         return GUARANTEED_SCORE
     quality = qos_class(pod)

@@ -6,6 +6,8 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
 from dataclasses import dataclass
 from datetime import datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from api import clock
 from node_agent.pods import fate
 from node_agent.pods.conditions import conditions, merge
@@ -50,7 +52,7 @@ def pod_status(
     return status
 
 
-def _start_time(view: View, now: datetime) -> clock.Timestamp:
+def _start_time(view: View, now: datetime) -> Timestamp:
     first = min((s.created_at for s in view.record.sandboxes), default=now)
     return clock.timestamp(first)
 
