@@ -50,7 +50,7 @@ def field_value(
         return simple[path]
     found = _SUBSCRIPT.fullmatch(path)
     if found:
-        return dict(getattr(meta, found[1])).get(found[2], "")
+        return str(getattr(meta, found[1]).get(found[2], ""))
     if whole and path in ("metadata.labels", "metadata.annotations"):
         return _lines(getattr(meta, path.removeprefix("metadata.")))
     raise ConfigError(f'fieldRef "{path}" is not a field that a container can be told')

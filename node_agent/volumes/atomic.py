@@ -41,16 +41,13 @@ def write(directory: Path, files: Mapping[str, File], *, group: int | None = Non
     return True
 
 
-def _read(directory: Path) -> dict[str, File]:
-    return (
-        {
-            str(path.relative_to(directory)): File(path.read_bytes(), path.stat().st_mode & 0o777)
-            for path in directory.resolve().rglob("*")
-            if path.is_file()
-        }
-        if not directory.is_symlink()
-        else _read(directory.resolve())
-    )
+def _read(data: Path) -> dict[str, File]:
+    directory = data.resolve()
+    return {
+        str(path.relative_to(directory)): File(path.read_bytes(), path.stat().st_mode & 0o777)
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 def _fill(fresh: Path, files: Mapping[str, File], group: int | None) -> None:

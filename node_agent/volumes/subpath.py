@@ -42,14 +42,21 @@ def _open(root: int, parts: tuple[str, ...]) -> int:
         try:
             below = kernel.open_beneath(root, "/".join(parts[: index + 1]), _LOOK)
         except FileNotFoundError:
-            os.mkdir(part, 0o750 | 0o007, dir_fd=at)
-            below = os.open(part, _LOOK | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=at)
+            below = _make(at, part, stat.S_IMODE(os.fstat(root).st_mode))
         except OSError:
             os.close(at)
             raise
         os.close(at)
         at = below
     return at
+
+
+def _make(parent: int, name: str, mode: int) -> int:
+    """A new directory, as open as the volume itself."""
+    os.mkdir(name, dir_fd=parent)
+    made = os.open(name, _LOOK | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=parent)
+    os.chmod(f"/proc/self/fd/{made}", mode)
+    return made
 
 
 def _prepare(target: Path, *, directory: bool) -> None:
