@@ -69,3 +69,8 @@ class View:
         """What the pod's spec says about the name."""
         spec = self.pod.spec
         return next((c for c in (*spec.initContainers, *spec.containers) if c.name == name), None)
+
+    def field_path(self, name: str) -> str:
+        """How an event points to a container of the pod."""
+        group = "containers" if self.role(name) == "main" else "initContainers"
+        return f"spec.{group}{{{name}}}"

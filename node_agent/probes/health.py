@@ -1,6 +1,6 @@
 """The standard gRPC health service, as much of it as asking takes: one string out, one number back.
 
-The two messages are so small that their bytes are written here by hand; the schema would be grpc/health/v1/health.proto.
+The two messages are so small that their bytes are written here by hand (grpc.health.v1.Health).
 """
 
 import grpc
