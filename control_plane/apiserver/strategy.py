@@ -43,10 +43,12 @@ class Strategy:
     default: Callable[[Any], None] = nothing
     # Before a create: drops what a client has no say in (status, generation, …).
     prepare_create: Callable[[Any], None] = nothing
-    # Before an update of the object itself: (new, old); copies from old what a client has no say in, such as the status.
+    # Before an update of the object itself: (new, old); copies from old what a client has no say in (the status, …).
     prepare_update: Callable[[Any, Any], None] = lambda new, old: None
     # Before a write through the subresource "status": (new, old); copies all but the status from old.
     prepare_status: Callable[[Any, Any], None] = lambda new, old: None
+    # The same for the subresource "finalize", of kinds that have it: copies all but the spec's finalizers.
+    prepare_finalize: Callable[[Any, Any], None] | None = None
     # All that is wrong with an object that is to be created, metadata included.
     validate: Callable[[Any], Sequence[Cause]] = no_causes
     # All that is wrong with changing old into new: called with (new, old).
