@@ -48,6 +48,11 @@ class Announce:
 
 
 @dataclass(frozen=True)
+class Refresh:
+    """Bring the volumes that show the pod's own fields up to date."""
+
+
+@dataclass(frozen=True)
 class Remove:
     """Remove a dead run of a container that nobody needs any more."""
 
@@ -64,4 +69,6 @@ class Forget:
     """The pod is to be gone: remove what is left of it here, then the object on the server."""
 
 
-Action: TypeAlias = Prepare | Start | Stop | EndAll | Announce | Remove | TakeDown | Forget
+Action: TypeAlias = (
+    Prepare | Refresh | Start | Stop | EndAll | Announce | Remove | TakeDown | Forget
+)

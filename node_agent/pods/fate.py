@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 
 from typing import Literal
 
+from node_agent.pods.fingerprint import fingerprint
 from node_agent.pods.view import View, is_sidecar
 from node_agent.runtime.model import ContainerStatus
 from proto.v1.pod_pb2 import Container, Pod
@@ -12,8 +13,10 @@ from proto.v1.pod_pb2 import Container, Pod
 Outcome = Literal["Succeeded", "Failed"]
 
 
-def restarts(pod: Pod, ended: ContainerStatus) -> bool:
-    """Is a main or init container started again after this end? (A sidecar always is.)"""
+def restarts(pod: Pod, container: Container, ended: ContainerStatus) -> bool:
+    """Is a main container started again after this end? What ran by an older definition always is."""
+    if ended.spec_hash != fingerprint(container):
+        return True
     policy = pod.spec.restartPolicy or "Always"
     if policy == "OnFailure":
         return ended.exit_code != 0
@@ -33,7 +36,7 @@ def awaits_restart(view: View, container: Container, run: ContainerStatus) -> bo
         return True
     if role == "init":
         return run.exit_code != 0 and restarts_on_failure(view.pod)
-    return restarts(view.pod, run)
+    return restarts(view.pod, container, run)
 
 
 def failed_init(view: View) -> str | None:
@@ -53,10 +56,12 @@ def outcome(view: View) -> Outcome | None:
     """How the pod ended, by its containers alone; None while something runs or will be started."""
     if failed_init(view):
         return "Failed"
-    runs = [view.latest(c.name) for c in view.pod.spec.containers]
-    if not runs or any(r is None or r.state != "exited" for r in runs):
-        return None
-    ends = [r for r in runs if r is not None]
-    if any(restarts(view.pod, end) for end in ends):
+    ends: list[ContainerStatus] = []
+    for container in view.pod.spec.containers:
+        run = view.latest(container.name)
+        if run is None or run.state != "exited" or restarts(view.pod, container, run):
+            return None
+        ends.append(run)
+    if not ends:
         return None
     return "Succeeded" if all(end.exit_code == 0 for end in ends) else "Failed"

@@ -20,6 +20,7 @@ from node_agent.pods.actions import (
     EndAll,
     Forget,
     Prepare,
+    Refresh,
     Remove,
     Start,
     Stop,
@@ -93,6 +94,9 @@ class Hands:
                 await self._stop(case, action, float(grace))
             case EndAll():
                 await self._end_all(action.grace, case)
+            case Refresh():
+                await self._tools.volumes.set_up(case.view.pod)
+                case.memory.volumes_stale = False
             case Announce():
                 self._announce(action.name, case)
             case Remove():

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from api import clock
 from node_agent.pods.admission import refusal
 from node_agent.pods.hands import Hands, Tools
 from node_agent.pods.status import Place
@@ -116,7 +117,7 @@ class PodManager:
             self._take_on(_ghost(self._records[uid]))
             self._vanished(uid)
         for uid in self._tools.disk.uids() - self._workers.keys():
-            self._take_on(Pod(metadata={"uid": uid}))
+            self._take_on(_ghost(PodRecord(uid)))
             self._vanished(uid)
 
 
@@ -124,7 +125,7 @@ def _ghost(record: PodRecord) -> Pod:
     """All that is known of a pod whose object is gone."""
     pod = Pod()
     pod.metadata.uid = record.pod_uid
-    pod.status.startTime.GetCurrentTime()  # it was admitted once
+    pod.status.startTime.CopyFrom(clock.timestamp())  # it was admitted once
     for sandbox in record.sandboxes:
         pod.metadata.name, pod.metadata.namespace = sandbox.pod_name, sandbox.pod_namespace
     return pod

@@ -63,11 +63,11 @@ class Memory:
     vanished: bool = False  # the object is gone from the server
     network_ready: bool = False  # the sandbox's network is wired
     taken_down: bool = False  # sandbox stopped, network and volumes given back
+    volumes_stale: bool = False  # the pod has changed; its downwardAPI volumes have not yet
     retry_at: datetime | None = None  # the last step failed: not before this time
 
     def forget_runs(self, alive: set[str]) -> None:
         """Drop what is about containers that are no more."""
         for run in self.health.keys() - alive:
             del self.health[run]
-        self.hooked &= alive
         self.announced &= alive

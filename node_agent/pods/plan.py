@@ -21,6 +21,7 @@ from node_agent.pods.actions import (
     EndAll,
     Forget,
     Prepare,
+    Refresh,
     Remove,
     Start,
     Stop,
@@ -106,7 +107,8 @@ def _containers(s: _Situation) -> Plan:
     steps, initialized = _init(s)
     if initialized:
         steps = [*steps, *(_next(s, c, s.view.latest(c.name)) for c in s.view.pod.spec.containers)]
-    actions = [action for step in steps for action in step.actions]
+    actions: list[Action] = [Refresh()] if s.memory.volumes_stale else []
+    actions += [action for step in steps for action in step.actions]
     actions += _superfluous(s.view)
     return Plan(tuple(actions), min((p.wake for p in steps if p.wake), default=None))
 

@@ -44,6 +44,12 @@ class StatusPublisher:
         self._waiting[pod.metadata.uid] = _Latest(latest)
         self._more.set()
 
+    def is_latest(self, pod: Pod) -> bool:
+        """Nothing about the pod is on its way, and `pod` is not older than what we wrote last."""
+        uid = pod.metadata.uid
+        busy = uid in self._waiting or uid in self._sending
+        return not busy and not _newer(self._versions.get(uid, ""), pod.metadata.resourceVersion)
+
     async def settled(self, uid: str) -> None:
         """Until nothing about the pod is waiting."""
         async with self._sent:

@@ -48,6 +48,7 @@ class PodWorker:
         self._doing: tuple[Action, ...] = ()  # the step's actions
         self._wake: datetime | None = None
         self._failures = 0  # steps in a row
+        self._compared = ""  # the resourceVersion of the object that our status was compared with
         self._gone = False
 
     @property
@@ -58,6 +59,8 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """The object has changed."""
+        if _shown(pod) != _shown(self.pod):
+            self.memory.volumes_stale = True
         self.pod = pod
         if pod.metadata.HasField("deletionTimestamp"):
             lifetime.delete(self.memory, pod, clock.now())
@@ -121,9 +124,17 @@ class PodWorker:
         before.CopyFrom(self._reported)
         lifetime.take_over(before, self.pod.status)
         status = pod_status(self.view, self.memory, before, clock.now(), self._place)
-        if status != self._reported:
+        if status != self._reported or self._is_overwritten(status):
             self._reported = status
             self._tools.publisher.put(self.pod, status)
+
+    def _is_overwritten(self, status: PodStatus) -> bool:
+        """Somebody else changed our part on the server. Asked once for each version of the object."""
+        version = self.pod.metadata.resourceVersion
+        if version == self._compared or not self._tools.publisher.is_latest(self.pod):
+            return False
+        self._compared = version
+        return status != self.pod.status
 
     def _act(self, tasks: asyncio.TaskGroup) -> None:
         self._wake = None
@@ -183,3 +194,10 @@ class PodWorker:
             *(type(self._doing[0]).__name__, seconds, str(error)),
             exc_info=not told,
         )
+
+
+def _shown(pod: Pod) -> tuple[dict[str, str], dict[str, str]] | None:
+    """What the pod's own volumes show of it and may change."""
+    if not any(volume.HasField("downwardAPI") for volume in pod.spec.volumes):
+        return None
+    return dict(pod.metadata.labels), dict(pod.metadata.annotations)
