@@ -1,7 +1,6 @@
 """Continue tokens: where the next page of a list begins, and of which moment (S#10)."""
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 
@@ -21,16 +20,21 @@ def write(place: Place) -> str:
 
 def read(token: str) -> Place:
     """Raises BadRequest: this is not a token of ours."""
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        told = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        revision, after = told["rv"], told["after"]
-        if told["v"] != 1 or type(revision) is not int or revision < 1 or type(after) is not str:
-            raise ValueError(told)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    place = _read(token)
+    if place is None:
         raise BadRequest(
             "continue key is not valid: send the token back as the last page gave it, or list from the beginning"
-        ) from None
-    if not after.isascii():
-        raise BadRequest("continue key is not valid: it names no object")
-    return Place(revision, after)
+        )
+    return place
+
+
+def _read(token: str) -> Place | None:
+    padded = token + "=" * (-len(token) % 4)
+    try:
+        told = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
+        return None
+    match told:
+        case {"v": 1, "rv": int(revision), "after": str(after)} if revision > 0 and after.isascii():
+            return Place(revision, after)
+    return None

@@ -14,7 +14,9 @@ from api.errors import (
 from api.kinds import Kind
 from control_plane.store.contract import MAX_BYTES
 
-MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+MODIFIED = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 
 
 def not_found(kind: Kind, name: str) -> NotFound:
@@ -40,9 +42,7 @@ def conflict(kind: Kind, name: str, why: str = MODIFIED, subresource: str = "") 
 
 def precondition(kind: Kind, name: str, what: str, wanted: str, found: str) -> Conflict:
     """`what` is UID or ResourceVersion."""
-    why = (
-        f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found or 0}"
-    )
+    why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found or 0}"
     return conflict(kind, name, why)
 
 

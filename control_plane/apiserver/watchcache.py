@@ -10,7 +10,7 @@ Three rules keep it honest:
  1. One moment. The revision of the cache and what it shows change together, between two steps of the event loop.
     A watcher that subscribes after looking, without waiting in between, misses nothing and sees nothing twice.
  2. The past is short, and its end is known. A watcher from before `floor` is told Expired and lists again; so is one
-    that fell more than `PENDING` events behind.
+    that fell more than `watcher.PENDING` events behind.
  3. A gap is never papered over. If the store has forgotten what the cache did not see yet, the cache begins anew
     and tells all watchers Expired. If the store is away, the cache waits; nothing is sent, nothing is lost.
 """
@@ -28,6 +28,7 @@ from control_plane.apiserver import refusals, wire
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.watcher import Event, Watcher
 from control_plane.store.contract import (
     Change,
     Compacted,
@@ -42,68 +43,8 @@ log = logging.getLogger(__name__)
 ROOT = "/registry/"
 HISTORY = 10_000  # events of a kind that a watcher may be behind and still resume
 HISTORY_BYTES = 64 * 1024 * 1024  # … unless they are so large together
-PENDING = 10_000  # events that a watcher may leave waiting before it is told to list again
 REMEMBERED = 16  # batches whose bytes are kept, for the next watcher that wants the same
 RETRY = 0.2  # seconds until a store that was away is asked again
-
-
-class Event:
-    """One change of one object. `old` is None for a new object, `new` for one that is gone."""
-
-    __slots__ = ("new", "old", "revision")
-
-    def __init__(self, revision: int, old: Stored | None, new: Stored | None) -> None:
-        self.revision, self.old, self.new = revision, old, new
-
-    def seen_by(self, chosen: Chosen) -> tuple[str, Stored] | None:
-        """What the change is to somebody who sees only what was chosen (S#7): leaving the choice is a deletion."""
-        was = self.old is not None and chosen.takes(self.old)
-        if self.new is not None and chosen.takes(self.new):
-            return ("MODIFIED" if was else "ADDED"), self.new
-        if was and self.old is not None:
-            return "DELETED", self.old.at(self.revision)
-        return None
-
-    @property
-    def weight(self) -> int:
-        stored = self.new or self.old
-        return len(stored.value) if stored else 0
-
-
-class Watcher:
-    """A subscription: the events that were not taken yet. Belongs to one task."""
-
-    def __init__(self, chosen: Chosen) -> None:
-        self.chosen = chosen
-        self._pending: list[Event] = []
-        self._failure: ApiError | None = None  # ends the watch when the pending events are taken
-        self._more = asyncio.Event()  # set: there is something pending, or a failure
-
-    def push(self, event: Event) -> None:
-        self._pending.append(event)
-        if len(self._pending) > PENDING and self._failure is None:
-            self.fail(refusals.too_old(event.revision - 1, event.revision))
-        self._more.set()
-
-    def fail(self, error: ApiError) -> None:
-        """What was not taken yet is dropped: the watcher must look at everything anew."""
-        self._pending.clear()
-        self._failure = error
-        self._more.set()
-
-    async def take(self, at_most: float) -> list[Event]:
-        """All that waits; nothing, if nothing comes within so many seconds. Raises what the watch has ended with."""
-        if not self._more.is_set():
-            try:
-                async with asyncio.timeout(at_most):
-                    await self._more.wait()
-            except TimeoutError:
-                return []
-        if self._failure is not None:
-            raise self._failure
-        taken, self._pending = self._pending, []
-        self._more.clear()
-        return taken
 
 
 class KindCache:
@@ -218,7 +159,7 @@ class WatchCache:
         self.revision = -1
         self._store = store
         self._strategies = strategies
-        self._kinds: dict[str, KindCache] = {}  # by the prefix of their keys
+        self._kinds = self._empty(0)  # by the prefix of their keys
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # for a revision to be reached
 
     def of(self, kind: Kind) -> KindCache:
@@ -257,14 +198,17 @@ class WatchCache:
         """Start a little in the past: whoever watched a server before this one can then resume here."""
         now = await self._store.revision()
         items, start = await self._past(max(now - HISTORY, 0))
-        self._kinds = {
-            kind.prefix: KindCache(strategy, start) for kind, strategy in self._strategies.items()
-        }
+        self._kinds = self._empty(start)
         for item in items:
             cache = self._cache_of(item.key)
             if cache is not None:
                 cache.load(item)
         self._advance(start)
+
+    def _empty(self, floor: int) -> dict[str, KindCache]:
+        return {
+            kind.prefix: KindCache(strategy, floor) for kind, strategy in self._strategies.items()
+        }
 
     async def _past(self, revision: int) -> tuple[list[Item], int]:
         while True:

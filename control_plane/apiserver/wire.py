@@ -37,7 +37,7 @@ def _tag(message: type, field: str) -> bytes:
 
 
 _METADATA = _tag(pod_pb2.Pod, "metadata")
-assert _METADATA == _tag(cluster_pb2.Namespace, "metadata")  # the same in every kind
+assert _tag(cluster_pb2.Namespace, "metadata") == _METADATA  # the same in every kind
 _VERSION = _tag(meta_pb2.ObjectMeta, "resourceVersion")
 _URL, _VALUE = _tag(Envelope, "type_url"), _tag(Envelope, "value")
 _ITEM = _tag(service_pb2.ListResponse, "items")
