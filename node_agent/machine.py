@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _MIB = 1024 * 1024
@@ -49,6 +49,11 @@ def examine(data_dir: Path) -> Machine:
             platform.machine(), platform.machine()
         ),
     )
+
+
+def at(machine: Machine, address: str) -> Machine:
+    """The machine, known by another address."""
+    return replace(machine, address=address)
 
 
 def pressure(data_dir: Path) -> Pressure:

@@ -21,6 +21,7 @@ from proto.v1.cluster_pb2 import (
 
 MOST_IMAGES = 50
 VERSION = "v1.36.0-helmling"
+NO_PRESSURE = Pressure()
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class NodeHealth:
     """What is observed again and again."""
 
     trouble: str = ""  # why the node cannot run pods; "": it can
-    pressure: Pressure = Pressure()
+    pressure: Pressure = NO_PRESSURE
     images: Sequence[ImageInfo] = ()
 
 

@@ -9,6 +9,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from api import clock
@@ -147,7 +148,7 @@ class Hands:
         ip = tools.network.reserve(uid) if own else tools.node.ip
         sandbox = await tools.runtime.create_sandbox(sandbox_spec(pod, attempt, ip, tools.node))
         if own:
-            await tools.network.attach(uid, await tools.runtime.netns_path(sandbox.id))
+            await tools.network.attach(uid, partial(tools.runtime.netns_path, sandbox.id))
         return sandbox
 
     # The end

@@ -22,8 +22,9 @@ Listener = Callable[[Sequence[PodRecord], float], None]
 
 
 class Records:
-    def __init__(self, runtime: Pods, listener: Listener) -> None:
-        self._runtime, self._listener = runtime, listener
+    def __init__(self, runtime: Pods, listener: Listener, turned: Callable[[], None]) -> None:
+        """`turned` is told when the runtime ceases to answer, or answers again."""
+        self._runtime, self._listener, self._turned = runtime, listener, turned
         self._wanted = asyncio.Event()
         self.trouble = "the container runtime has not been asked yet"  # "" while it answers
 
@@ -48,14 +49,20 @@ class Records:
             try:
                 records = await self._runtime.list()
             except RuntimeFailure as error:
-                if self.trouble != str(error):
-                    log.warning("runtime_unavailable error=%r", str(error))
-                self.trouble = str(error)
+                self._note(str(error))
                 await asyncio.sleep(PAUSE)
                 continue
-            self.trouble = ""
+            self._note("")
             self._listener(records, began)
             await self._until_wanted()
+
+    def _note(self, trouble: str) -> None:
+        if trouble == self.trouble:
+            return
+        if trouble:
+            log.warning("runtime_unavailable error=%r", trouble)
+        self.trouble = trouble
+        self._turned()
 
     async def _until_wanted(self) -> None:
         try:

@@ -1,6 +1,6 @@
 """What the agent needs of its surroundings, as small as it is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 
@@ -13,8 +13,8 @@ class PodNetwork(Protocol):
     def reserve(self, pod_uid: str) -> str:
         """The pod's address; the same one until it is detached. Raises RuntimeFailure when all are taken."""
 
-    async def attach(self, pod_uid: str, netns_path: str) -> None:
-        """Wire the namespace with the reserved address. Raises RuntimeFailure."""
+    async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
+        """Wire the namespace whose path `netns` tells, with the reserved address. Raises RuntimeFailure."""
 
     async def detach(self, pod_uid: str) -> None:
         """Unwire it and give the address back; no-op when gone."""
