@@ -6,7 +6,8 @@ it look like. The answers are pure functions; the table of all strategies is con
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from api.errors import Cause
@@ -21,13 +22,16 @@ def no_causes(*_: Any) -> Sequence[Cause]:
     return ()
 
 
+Cell = str | int | float | bool | None
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column of a table."""
+    """One column of a table. Its cells come from the strategy's `row`."""
 
-    name: str  # "READY" is printed as the upper case of this
-    type: str  # string, integer, date, …
-    cell: Callable[[Any], str | int | float | bool | None]
+    name: str  # "Ready": programs print it in upper case
+    type: str = "string"  # string, integer, date, …
+    format: str = ""  # "name" marks the column that identifies the row
     wide: bool = False  # only with `-o wide`
     description: str = ""
 
@@ -39,16 +43,25 @@ class Strategy:
     default: Callable[[Any], None] = nothing
     # Before a create: drops what a client has no say in (status, generation, …).
     prepare_create: Callable[[Any], None] = nothing
-    # Before an update: (new, old); copies from old what a client has no say in.
+    # Before an update of the object itself: (new, old); copies from old what a client has no say in, such as the status.
     prepare_update: Callable[[Any, Any], None] = lambda new, old: None
-    # All that is wrong with an object that is to be created (metadata is checked for all kinds alike, elsewhere).
+    # Before a write through the subresource "status": (new, old); copies all but the status from old.
+    prepare_status: Callable[[Any, Any], None] = lambda new, old: None
+    # All that is wrong with an object that is to be created, metadata included.
     validate: Callable[[Any], Sequence[Cause]] = no_causes
     # All that is wrong with changing old into new: called with (new, old).
     validate_update: Callable[[Any, Any], Sequence[Cause]] = no_causes
     # The same for a write through the subresource "status".
     validate_status: Callable[[Any, Any], Sequence[Cause]] = no_causes
-    # Values for field selectors, beyond metadata.name and metadata.namespace (S#11).
+    # Values for field selectors, metadata.name and metadata.namespace included (S#11). Always the same keys.
     selectable: Callable[[Any], dict[str, str]] = lambda obj: {}
-    # Seconds of grace for a delete without a wish of its own; None: the object goes at once (if it has no finalizers).
+    # Seconds of grace for a delete without a wish of its own. None: there is nothing to wait for, so the object goes at
+    # once, whatever grace was asked for (if it has no finalizers).
     grace: Callable[[Any], int | None] = lambda obj: None
-    columns: tuple[Column, ...] = field(default=())
+    # A table of it: the columns, and what stands in them at a moment (ages count up to it).
+    columns: tuple[Column, ...] = ()
+    row: Callable[[Any, datetime], Sequence[Cell]] = lambda obj, now: ()
+
+    def fields(self) -> frozenset[str]:
+        """The names that field selectors may use."""
+        return frozenset(self.selectable(self.kind.message()))
