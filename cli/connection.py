@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 import grpc
 
-from api import kinds, rpc
+from api import rpc
 from api.errors import ApiError
 from api.kinds import Kind
+from api.rpc import pack, unpack
 from cli.errors import CommandError
 from cli.kubeconfig import Target
 from proto.v1 import service_pb2 as service
@@ -23,6 +24,8 @@ MANAGER = "helmling"
 class Unreachable(CommandError):
     """Nobody answers."""
 
+    prefix = ""
+
 
 class Connection:
     """Raises `ApiError` for what the server refuses, `Unreachable` when there is none."""
@@ -31,9 +34,9 @@ class Connection:
         self.address = target.address
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
-        self._channel = rpc.channel(target.address)
-        self._resources: Any = rpc.resources(self._channel)
-        self._streams: Any = rpc.streams(self._channel)
+        self._channel = grpc.insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
+        self._resources = rpc.sync_stub(self._channel)
+        self._streams = rpc.sync_stub(self._channel, "Streams")
 
     def close(self) -> None:
         self._channel.close()
@@ -47,13 +50,13 @@ class Connection:
     def create(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
-        request = service.CreateRequest(target=target, object=pack(kind, obj), options=options)
+        request = service.CreateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Create", request))
 
     def update(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
-        request = service.UpdateRequest(target=target, object=pack(kind, obj), options=options)
+        request = service.UpdateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Update", request))
 
     def patch(self, kind: Kind, name: str, namespace: str, patch: bytes, media: str, *, dry_run: bool = False, subresource: str = "") -> Any:  # fmt: skip
@@ -142,7 +145,7 @@ class Connection:
 
     def _fail(self, error: Any) -> NoReturn:
         raised = rpc.error_of(error)
-        if raised.code == "UNAVAILABLE" and not rpc.from_server(error):
+        if raised.code == "UNAVAILABLE" and "connect" in raised.message:
             raise Unreachable(_unreachable(self.address, raised)) from None
         raise raised from None
 
@@ -164,20 +167,6 @@ def target_of(kind: Kind, namespace: str = "", name: str = "", subresource: str 
         name=name,
         subresource=subresource,
     )
-
-
-def pack(kind: Kind, obj: Any) -> Any:
-    from google.protobuf.any_pb2 import Any as Packed
-
-    return Packed(type_url=kind.type_url, value=obj.SerializeToString())
-
-
-def unpack(packed: Any) -> Any:
-    """The object inside; raises ApiError for a kind that this program is too old to know."""
-    kind = kinds.by_url(packed.type_url)
-    if kind is None:
-        raise ApiError(f"the server sent a {packed.type_url}, which this helmling does not know")
-    return kind.message.FromString(packed.value)
 
 
 def _options(dry_run: bool, validation: str) -> Any:

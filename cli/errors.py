@@ -11,6 +11,8 @@ INTERRUPTED = 130  # Ctrl-C, as shells count it
 class CommandError(Exception):
     """The command failed. `message` says what, where, and what to do; `code` is the exit code."""
 
+    prefix = "error: "
+
     def __init__(self, message: str, *, code: int = REFUSED) -> None:
         super().__init__(message)
         self.message = message
