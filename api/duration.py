@@ -9,7 +9,7 @@ YEAR = 365 * DAY
 
 
 def human_duration(seconds: float) -> str:
-    """`seconds` in at most two units; "<invalid>" for a time in the future (clocks that disagree by a second are forgiven)."""
+    """`seconds` in at most two units; "<invalid>" for the future (a second's disagreement of clocks is forgiven)."""
     if int(seconds) < -1:
         return "<invalid>"
     whole = max(int(seconds), 0)

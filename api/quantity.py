@@ -1,9 +1,10 @@
 """Amounts of resources as people write them: "250m" cpu, "64Mi" memory, "1e3", "1.5Gi".
 
 A quantity is exact: an integer of billionths, which is the finest Kubernetes knows too (anything finer is
-rounded up, so that asking for a little never becomes asking for nothing). It remembers its family of suffixes, decimal (m, k,
-M, …), binary (Ki, Mi, …) or exponent (e3), and is written back in it with the largest suffix that leaves a whole
-number: "1024Mi" is "1Gi", "0.5" is "500m". Two quantities are equal when their amounts are, however written.
+rounded up, so that asking for a little never becomes asking for nothing). It remembers its family of suffixes,
+decimal (m, k, M, …), binary (Ki, Mi, …) or exponent (e3), and is written back in it with the largest suffix that
+leaves a whole number: "1024Mi" is "1Gi", "0.5" is "500m". Two quantities are equal when their amounts are, however
+written.
 """
 
 import re
@@ -25,7 +26,10 @@ _FORM = re.compile(
     r"([+-]?)(?:([0-9]{1,300})\.?([0-9]{0,300})|\.([0-9]{1,300}))(?:([eE][+-]?[0-9]{1,4})|([numkMGTPE]|[KMGTPE]i)?)",
     re.ASCII,
 )
-SYNTAX = "a number with an optional suffix: n, u, m, k, M, G, T, P, E, or Ki, Mi, Gi, Ti, Pi, Ei, or an exponent like e3"
+SYNTAX = (
+    "a number with an optional suffix: n, u, m, k, M, G, T, P, E, or Ki, Mi, Gi, Ti, Pi, Ei, "
+    "or an exponent like e3"
+)
 
 
 @total_ordering
@@ -118,8 +122,8 @@ def _up(nanos: int, unit: int) -> int:
 def _scaled(number: int, power: int) -> int:
     """number · 10^power, rounded up. Large powers are cut where the amount is beyond all bounds anyway."""
     if power >= 0:
-        return number * 10 ** min(power, 64)
-    return -(-number // 10 ** min(-power, 5000))
+        return number * int(10 ** min(power, 64))
+    return -(-number // int(10 ** min(-power, 5000)))
 
 
 def _binary_text(number: int) -> str:

@@ -27,9 +27,9 @@ def prepare_create(obj: Any, *, uid: str, stamp: Timestamp, suffix: str) -> None
 
 
 def prepare_update(new: Any, old: Any) -> None:
-    """Fills in what a client may leave out, and takes back what it has no say in. A uid that differs stays, to be refused.
+    """Fills in what a client may leave out, and takes back what it has no say in.
 
-    Under deletion an update can neither revoke nor delay it."""
+    A uid that differs stays, to be refused. Under deletion an update can neither revoke nor delay it."""
     ours, theirs = new.metadata, old.metadata
     ours.uid = ours.uid or theirs.uid
     ours.generation = theirs.generation

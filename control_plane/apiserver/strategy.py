@@ -43,7 +43,7 @@ class Strategy:
     default: Callable[[Any], None] = nothing
     # Before a create: drops what a client has no say in (status, generation, …).
     prepare_create: Callable[[Any], None] = nothing
-    # Before an update of the object itself: (new, old); copies from old what a client has no say in, such as the status.
+    # Before an update of the object itself: (new, old); copies from old what a client has no say in (the status, …).
     prepare_update: Callable[[Any, Any], None] = lambda new, old: None
     # Before a write through the subresource "status": (new, old); copies all but the status from old.
     prepare_status: Callable[[Any, Any], None] = lambda new, old: None

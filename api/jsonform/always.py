@@ -1,0 +1,77 @@
+"""Fields that Kubernetes writes even when they are empty, per message: programs that read its JSON rely on them.
+
+All other fields appear only when they are set. When read back, an empty value here means "not set", so that
+reading what was written gives the same object.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Zero = Callable[[], Any]  # makes a fresh empty value
+
+
+def _false() -> bool:
+    return False
+
+
+def _null() -> None:
+    return None
+
+
+ALWAYS: dict[str, dict[str, Zero]] = {
+    "Pod": {"metadata": dict, "spec": dict, "status": dict},
+    "Node": {"metadata": dict, "spec": dict, "status": dict},
+    "Namespace": {"metadata": dict, "spec": dict, "status": dict},
+    "Lease": {"metadata": dict, "spec": dict},
+    "Binding": {"metadata": dict, "target": dict},
+    "Event": {
+        "metadata": dict,
+        "involvedObject": dict,
+        "source": dict,
+        "firstTimestamp": _null,
+        "lastTimestamp": _null,
+        "eventTime": _null,
+        "reportingComponent": str,
+        "reportingInstance": str,
+    },
+    "OwnerReference": {"apiVersion": str, "kind": str, "name": str, "uid": str},
+    "Container": {"name": str, "resources": dict},
+    "ContainerStatus": {
+        "name": str,
+        "state": dict,
+        "lastState": dict,
+        "ready": _false,
+        "restartCount": int,
+        "image": str,
+        "imageID": str,
+    },
+    "ContainerStateRunning": {"startedAt": _null},
+    "ContainerStateTerminated": {"exitCode": int, "startedAt": _null, "finishedAt": _null},
+    "PodCondition": {"lastProbeTime": _null, "lastTransitionTime": _null},
+    "NodeCondition": {"lastHeartbeatTime": _null, "lastTransitionTime": _null},
+    "Condition": {"lastTransitionTime": _null, "reason": str, "message": str},
+    "NodeDaemonEndpoints": {"kubeletEndpoint": dict},
+    "DaemonEndpoint": {"Port": int},
+    "NodeSystemInfo": dict.fromkeys(
+        (
+            "machineID",
+            "systemUUID",
+            "bootID",
+            "kernelVersion",
+            "osImage",
+            "containerRuntimeVersion",
+            "kubeletVersion",
+            "kubeProxyVersion",
+            "operatingSystem",
+            "architecture",
+        ),
+        str,
+    ),
+    "ContainerImage": {"names": list},
+    "GRPCAction": {"service": str},
+    "HTTPHeader": {"value": str},
+    "SleepAction": {"seconds": int},
+    "Sysctl": {"value": str},
+    "TableColumn": {"name": str, "type": str, "format": str, "description": str, "priority": int},
+    "TableRow": {"cells": list},
+}

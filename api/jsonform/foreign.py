@@ -1,0 +1,36 @@
+"""Fields that Kubernetes has and Helmling has not, so that a refusal can say so instead of "unknown field"."""
+
+# The server owns these there and nobody writes them by hand; a manifest taken from a cluster may carry them.
+IGNORED: dict[str, frozenset[str]] = {"ObjectMeta": frozenset(("managedFields", "selfLink"))}
+
+_VOLUMES = (
+    "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap csi ephemeral fc flexVolume flocker "
+    "gcePersistentDisk gitRepo glusterfs image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume "
+    "projected quobyte rbd scaleIO secret storageos vsphereVolume"
+)
+
+FOREIGN: dict[str, frozenset[str]] = {
+    message: frozenset(names.split())
+    for message, names in {
+        "PodSpec": "automountServiceAccountToken ephemeralContainers hostUsers hostnameOverride imagePullSecrets os "
+        "preemptionPolicy priorityClassName resourceClaims resources runtimeClassName serviceAccount "
+        "serviceAccountName workloadRef",
+        "PodStatus": "allocatedResources ephemeralContainerStatuses extendedResourceClaimStatus resize "
+        "resourceClaimStatuses resources",
+        "Container": "envFrom resizePolicy restartPolicyRules volumeDevices",
+        "ContainerStatus": "allocatedResources allocatedResourcesStatus resources stopSignal user volumeMounts",
+        "EnvVarSource": "configMapKeyRef fileKeyRef secretKeyRef",
+        "Lifecycle": "stopSignal",
+        "PodSecurityContext": "appArmorProfile seLinuxChangePolicy seLinuxOptions supplementalGroupsPolicy "
+        "windowsOptions",
+        "SecurityContext": "appArmorProfile procMount seLinuxOptions windowsOptions",
+        "SeccompProfile": "localhostProfile",
+        "ResourceRequirements": "claims",
+        "VolumeMount": "recursiveReadOnly",
+        "Volume": _VOLUMES,
+        "NodeSpec": "configSource externalID",
+        "NodeStatus": "config declaredFeatures features phase runtimeHandlers volumesAttached volumesInUse",
+        "NodeSystemInfo": "swap",
+        "LeaseSpec": "preferredHolder strategy",
+    }.items()
+}
