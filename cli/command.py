@@ -45,6 +45,7 @@ class Session:
 
     flags: Parsed
     command: Command
+    told: int = 0  # how many objects have been printed
 
     @property
     def args(self) -> list[str]:

@@ -100,11 +100,11 @@ class Connection:
             version = answer.metadata.resourceVersion
         return found, version
 
-    def watch(self, request: Any) -> Iterator[Any]:
-        """Event after event, for as long as the server sends any."""
+    def watch(self, request: Any, *, timeout: float | None = None) -> Iterator[Any]:
+        """Event after event, for as long as the server sends any. Raises Timeout after `timeout` seconds."""
         self._show("Watch", request)
         try:
-            for batch in self._resources.Watch(request):
+            for batch in self._resources.Watch(request, timeout=timeout):
                 yield from batch.events
         except grpc.RpcError as error:
             self._fail(error)
