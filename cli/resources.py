@@ -112,3 +112,11 @@ def nothing_found(session: Session) -> str:
     if _everywhere(session) or (listed and not any(w.kind.namespaced for w in listed)):
         return "No resources found"
     return f"No resources found in {session.namespace} namespace."
+
+
+def one_named(text: str) -> tuple[Kind, str]:
+    """`pod/web`, as --for takes it. Raises UsageError."""
+    kind, slash, name = text.partition("/")
+    if not slash or not kind or not name:
+        raise UsageError(f'expected TYPE/NAME, like pod/web, not "{text}"')
+    return kind_named(kind), name

@@ -24,6 +24,7 @@ from cli.resources import wanted
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
 
 CHUNK = 32 * 1024  # bytes read at once
+WAITING = 16  # chunks of input that may wait for the network
 COMMON = (
     Flag("container", "Which container; default: the pod's first.", "c"),
     switch("stdin", "Pass standard input to the program.", "i"),
@@ -34,35 +35,55 @@ COMMON = (
 
 
 class Duplex:
-    """One stream to a program. `requests` may be put into from any thread; None ends it."""
+    """One stream to a program.
+
+    `requests` may be put into from any thread; None ends it. `room` bounds how much input waits for the network;
+    a window's new size does not wait, because it comes from a signal handler.
+    """
 
     def __init__(self, session: Session, method: str, opening: Any) -> None:
         self.session = session
         self.requests: SimpleQueue[Any] = SimpleQueue()
+        self.room = threading.Semaphore(WAITING)
+        self.code: int | None = None  # known when the program has ended
         self.requests.put(ExecRequest(open=opening))
         self.answers = session.server.stream(method, self._outgoing())
 
     def _outgoing(self) -> Iterator[Any]:
         while (request := self.requests.get()) is not None:
             yield request
+            if request.stdin:
+                self.room.release()
 
-    def run(self) -> int:
-        """Writes what the program writes; returns its exit code."""
-        code: int | None = None
+    def output(self) -> Iterator[tuple[bytes, bytes]]:
+        """What the program writes, to (standard output, standard error), to its end."""
         try:
             for answer in self.answers:
-                _write(sys.stdout, answer.stdout)
-                _write(sys.stderr, answer.stderr)
                 if answer.HasField("exitCode"):
-                    code = answer.exitCode
+                    self.code = answer.exitCode
+                yield answer.stdout, answer.stderr
         except grpc.RpcError as error:
             self.session.server.fail(error)
         finally:
             self.requests.put(None)
             self.answers.cancel()
-        if code is None:
+        if self.code is None:
             raise CommandError("the connection to the container ended before its program did")
-        return code
+
+    def run(self) -> int:
+        """Writes what the program writes; returns its exit code."""
+        for stdout, stderr in self.output():
+            _write(sys.stdout, stdout)
+            _write(sys.stderr, stderr)
+        assert self.code is not None
+        return self.code
+
+    def send(self, data: bytes) -> None:
+        self.room.acquire()
+        self.requests.put(ExecRequest(stdin=data))
+
+    def end(self) -> None:
+        self.requests.put(ExecRequest(closeStdin=True))
 
     def resize(self) -> None:
         self.requests.put(ExecRequest(resize=_size()))
@@ -72,8 +93,8 @@ class Duplex:
 
         def read() -> None:
             while data := os.read(sys.stdin.fileno(), CHUNK):
-                self.requests.put(ExecRequest(stdin=data))
-            self.requests.put(ExecRequest(closeStdin=True))
+                self.send(data)
+            self.end()
 
         threading.Thread(target=read, daemon=True).start()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from api import kinds
 from api.errors import ApiError
 from api.kinds import find
 from api.rpc import error_of
@@ -21,6 +22,7 @@ from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.resources import wanted
+from cli.watching import Deadline, states
 from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
 
 CHUNK = 32 * 1024  # bytes read at once
@@ -82,7 +84,15 @@ def run(session: Session) -> int | None:
     for listener, pair in listeners:
         name = pod.metadata.name
         threading.Thread(target=_accept, args=(session, listener, name, pair.remote), daemon=True).start()
-    threading.Event().wait()
+    return _until_gone(session, pod)
+
+
+def _until_gone(session: Session, pod: Any) -> int:
+    """The forwarding lasts as long as the pod runs."""
+    kind, meta = kinds.of(pod), pod.metadata
+    for now in states(session.server, kind, meta.namespace, meta.name, Deadline(0)):
+        if now is None or now.metadata.uid != meta.uid or now.status.phase != "Running":
+            raise CommandError(f"lost connection to pod: {meta.name} does not run any more")
     return 0
 
 
