@@ -87,7 +87,7 @@ def notes(field: Any) -> list[str]:
     rule = rules.rule(field)
     told = []
     if rule.values:
-        told.append(f"Possible values: {', '.join(f'"{value}"' for value in rule.values if value)}.")
+        told.append("Possible values: " + ", ".join(f'"{value}"' for value in rule.values) + ".")
     if rule.immutable:
         told.append("Cannot be changed after creation.")
     if rule.HasField("min") and rule.HasField("max"):
