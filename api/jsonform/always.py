@@ -69,6 +69,7 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     ),
     "ContainerImage": {"names": list},
     "GRPCAction": {"service": str},
+    "HostPathVolumeSource": {"type": str},
     "HTTPHeader": {"value": str},
     "SleepAction": {"seconds": int},
     "Sysctl": {"value": str},

@@ -47,6 +47,8 @@ class Strategy:
     prepare_update: Callable[[Any, Any], None] = lambda new, old: None
     # Before a write through the subresource "status": (new, old); copies all but the status from old.
     prepare_status: Callable[[Any, Any], None] = lambda new, old: None
+    # The same for the subresource "finalize", of kinds that have it: copies all but the spec's finalizers.
+    prepare_finalize: Callable[[Any, Any], None] | None = None
     # All that is wrong with an object that is to be created, metadata included.
     validate: Callable[[Any], Sequence[Cause]] = no_causes
     # All that is wrong with changing old into new: called with (new, old).

@@ -104,7 +104,7 @@ class SQLiteStore:
             return
         self._state.close()
         await asyncio.shield(self._loop.run_in_executor(self._reading, self._let_go))
-        self._reading.shutdown(wait=False)
+        self._reading.shutdown()
 
     def _let_go(self) -> None:
         self._writer.stop()

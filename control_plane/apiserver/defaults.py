@@ -1,0 +1,174 @@
+"""What an object means when it does not say: Kubernetes' defaults, stored, so that all can see them (S#17).
+
+Each function changes its object and touches only what is unset. Defaulting something twice changes nothing.
+"""
+
+import re
+from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
+
+from api import kinds, quantity
+from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.pod_pb2 import (
+    Container,
+    DownwardAPIVolumeFile,
+    EnvVarSource,
+    HTTPGetAction,
+    LifecycleHandler,
+    Pod,
+    Probe,
+    Volume,
+)
+
+NAME_LABEL = "kubernetes.io/metadata.name"  # of a namespace: lets selectors choose it by its name
+DEFAULT_FILE_MODE = 0o644
+EVICTION_SECONDS = 300  # how long a pod stays on a node that does not answer
+NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
+
+
+def default_type(obj: Pod | Node | Namespace | Event | Lease) -> None:
+    kind = kinds.of(obj)
+    obj.apiVersion, obj.kind = kind.api_version, kind.name
+
+
+def default_pod(pod: Pod) -> None:
+    default_type(pod)
+    spec = pod.spec
+    spec.restartPolicy = spec.restartPolicy or "Always"
+    spec.dnsPolicy = spec.dnsPolicy or "ClusterFirst"
+    spec.schedulerName = spec.schedulerName or "default-scheduler"
+    spec.securityContext.SetInParent()
+    if not spec.HasField("terminationGracePeriodSeconds"):
+        spec.terminationGracePeriodSeconds = 30
+    if not spec.HasField("enableServiceLinks"):
+        spec.enableServiceLinks = True
+    for container in (*spec.initContainers, *spec.containers):
+        default_container(container, host_network=spec.hostNetwork)
+    for volume in spec.volumes:
+        default_volume(volume)
+    _canonical(spec.overhead)
+
+
+def default_container(container: Container, *, host_network: bool = False) -> None:
+    container.imagePullPolicy = container.imagePullPolicy or pull_policy(container.image)
+    container.terminationMessagePath = container.terminationMessagePath or "/dev/termination-log"
+    container.terminationMessagePolicy = container.terminationMessagePolicy or "File"
+    for port in container.ports:
+        port.protocol = port.protocol or "TCP"
+        if host_network:
+            port.hostPort = port.hostPort or port.containerPort
+    for variable in container.env:
+        if variable.HasField("valueFrom"):
+            _default_source(variable.valueFrom)
+    if container.HasField("resources"):
+        _default_resources(container)
+    _default_hooks(container)
+
+
+@lru_cache(maxsize=4096)
+def pull_policy(image: str) -> str:
+    """Always for images whose tag moves (latest, or none), IfNotPresent for all others."""
+    if "@" in image:
+        return "IfNotPresent"
+    tag = re.search(r":([^:/]*)$", image)
+    return "Always" if tag is None or tag[1] == "latest" else "IfNotPresent"
+
+
+def default_probe(probe: Probe) -> None:
+    probe.timeoutSeconds = probe.timeoutSeconds or 1
+    probe.periodSeconds = probe.periodSeconds or 10
+    probe.successThreshold = probe.successThreshold or 1
+    probe.failureThreshold = probe.failureThreshold or 3
+    if probe.HasField("httpGet"):
+        _default_http(probe.httpGet)
+
+
+def default_volume(volume: Volume) -> None:
+    if volume.HasField("downwardAPI"):
+        files = volume.downwardAPI
+        if not files.HasField("defaultMode"):
+            files.defaultMode = DEFAULT_FILE_MODE
+        for item in files.items:
+            _default_source(item)
+    elif not (volume.HasField("emptyDir") or volume.HasField("hostPath")):
+        volume.emptyDir.SetInParent()
+
+
+def default_node(node: Node) -> None:
+    default_type(node)
+    if node.HasField("status"):
+        status = node.status
+        _canonical(status.capacity)
+        _canonical(status.allocatable)
+        if not status.allocatable:
+            status.allocatable.update(status.capacity)
+
+
+def default_namespace(namespace: Namespace) -> None:
+    default_type(namespace)
+    namespace.status.phase = namespace.status.phase or "Active"
+    name = namespace.metadata.name
+    if name and NAME_LABEL not in namespace.metadata.labels:
+        namespace.metadata.labels[NAME_LABEL] = name
+
+
+def default_tolerations(pod: Pod) -> None:
+    """What admission adds: unless it says otherwise, a pod stays 300 s on a node that has failed."""
+    for taint in (NOT_READY, UNREACHABLE):
+        if not any(_tolerates(pod, taint)):
+            pod.spec.tolerations.add(
+                key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=EVICTION_SECONDS
+            )
+
+
+def default_priority(pod: Pod) -> None:
+    """What admission adds for a pod without a priority class."""
+    if not pod.spec.HasField("priority"):
+        pod.spec.priority = 0
+
+
+def _tolerates(pod: Pod, taint: str) -> Iterable[bool]:
+    for toleration in pod.spec.tolerations:
+        yield toleration.key in (taint, "") and toleration.effect in ("NoExecute", "")
+
+
+def _default_resources(container: Container) -> None:
+    """Whoever has a limit and no request asks for the limit (S#46)."""
+    limits, requests = container.resources.limits, container.resources.requests
+    _canonical(limits)
+    _canonical(requests)
+    for name in limits:
+        if name not in requests:
+            requests[name] = limits[name]
+
+
+def _canonical(amounts: MutableMapping[str, str]) -> None:
+    for name, amount in list(amounts.items()):
+        written = quantity.canonical(amount)
+        if written != amount:
+            amounts[name] = written
+
+
+def _default_source(source: EnvVarSource | DownwardAPIVolumeFile) -> None:
+    if source.HasField("fieldRef"):
+        source.fieldRef.apiVersion = source.fieldRef.apiVersion or "v1"
+    if source.HasField("resourceFieldRef"):
+        # Kubernetes stores 0 for "not said", and reads it as 1.
+        source.resourceFieldRef.divisor = source.resourceFieldRef.divisor or "0"
+
+
+def _default_hooks(container: Container) -> None:
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if container.HasField(name):
+            default_probe(getattr(container, name))
+    if container.HasField("lifecycle"):
+        for name in ("postStart", "preStop"):
+            if container.lifecycle.HasField(name):
+                handler: LifecycleHandler = getattr(container.lifecycle, name)
+                if handler.HasField("httpGet"):
+                    _default_http(handler.httpGet)
+
+
+def _default_http(action: HTTPGetAction) -> None:
+    action.path = action.path or "/"
+    action.scheme = action.scheme or "HTTP"

@@ -1,0 +1,1 @@
+"""The part of etcd's v3 API that the store uses."""

@@ -1,0 +1,160 @@
+"""Real etcd servers for tests: on free ports, in a temporary directory, gone afterwards.
+
+with EtcdServers.started(directory) as servers: servers.endpoints, servers.kill(0), servers.start(0)
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WITHOUT = "HELMLING_TEST_WITHOUT_ETCD"
+WAIT = 60  # seconds for a server to be ready: generous, it is only for machines under load
+
+
+def require_etcd() -> str:
+    """The program; without it the tests fail, unless somebody said that it is meant to be missing."""
+    if program := shutil.which("etcd"):
+        return program
+    if os.environ.get(WITHOUT):
+        pytest.skip(f"NOT TESTED AGAINST ETCD: the program is missing and {WITHOUT} is set")
+    pytest.fail(
+        "the etcd program is not installed: apt-get install etcd-server (Debian, Ubuntu), "
+        f"or set {WITHOUT}=1 to test without it",
+        pytrace=False,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class EtcdServers:
+    """One cluster of `size` members. Members are named by their number."""
+
+    def __init__(self, directory: Path, size: int = 1, *options: str) -> None:
+        self._program = require_etcd()
+        self._directory = directory
+        self._options = options
+        ports = free_ports(2 * size)
+        self.client_ports, self._peer_ports = ports[:size], ports[size:]
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    @classmethod
+    @contextmanager
+    def started(
+        cls, directory: Path, size: int = 1, *options: str, attempts: int = 3
+    ) -> Iterator["EtcdServers"]:
+        """A cluster that answers. Somebody else may take a port first: then other ports are tried."""
+        servers = cls(directory, size, *options)
+        try:
+            try:
+                for member in range(size):
+                    servers.start(member)
+                servers.wait_ready()
+            except RuntimeError:
+                servers.stop()
+                if attempts == 1:
+                    raise
+                again = cls.started(directory / "again", size, *options, attempts=attempts - 1)
+                with again as others:
+                    yield others
+                return
+            yield servers
+        finally:
+            servers.stop()
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        return tuple(f"127.0.0.1:{port}" for port in self.client_ports)
+
+    @property
+    def url(self) -> str:
+        return "etcd://" + ",".join(self.endpoints)
+
+    def start(self, member: int) -> None:
+        """Starts a member, or starts it again with the data it had."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        peers = [f"http://127.0.0.1:{port}" for port in self._peer_ports]
+        client = f"http://127.0.0.1:{self.client_ports[member]}"
+        with open(self._directory / f"m{member}.log", "ab") as log:
+            self._processes[member] = subprocess.Popen(
+                [
+                    *(self._program, "--name", f"m{member}", "--log-level", "error"),
+                    *("--data-dir", str(self._directory / f"m{member}")),
+                    *("--listen-client-urls", client, "--advertise-client-urls", client),
+                    *("--listen-peer-urls", peers[member]),
+                    *("--initial-advertise-peer-urls", peers[member]),
+                    "--initial-cluster",
+                    ",".join(f"m{i}={peer}" for i, peer in enumerate(peers)),
+                    *self._options,
+                ],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "ETCD_UNSUPPORTED_ARCH": "arm64"},
+            )
+
+    def signal(self, member: int, number: signal.Signals) -> None:
+        self._processes[member].send_signal(number)
+
+    def kill(self, member: int) -> None:
+        self._processes[member].kill()
+        self._processes[member].wait()
+
+    def stop(self) -> None:
+        for member in self._processes:
+            self.kill(member)
+
+    def wait_ready(self) -> None:
+        """Until every running member answers and knows a leader."""
+        deadline = time.monotonic() + WAIT
+        for member, process in self._processes.items():
+            while process.poll() is None and not self._healthy(member):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"etcd member {member} is not ready after {WAIT} s")
+                time.sleep(0.05)
+            if process.returncode is not None:
+                log = (self._directory / f"m{member}.log").read_text()
+                raise RuntimeError(f"etcd member {member} ended by itself:\n{log}")
+
+    def leader(self) -> int:
+        """The member that leads."""
+        for member in self._processes:
+            answer = self._ask(member, "/v3/maintenance/status", b"{}")
+            if answer["leader"] == answer["header"]["member_id"]:
+                return member
+        raise RuntimeError("no member leads")
+
+    def delete_everything(self) -> None:
+        """Every key; the revisions go on."""
+        self._ask(0, "/v3/kv/deleterange", b'{"key": "AA==", "range_end": "AA=="}')
+
+    def _healthy(self, member: int) -> bool:
+        try:
+            return bool(self._ask(member, "/health").get("health") == "true")
+        except OSError:
+            return False
+
+    def _ask(self, member: int, path: str, body: bytes | None = None) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self.client_ports[member]}{path}"
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(url, body, timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
