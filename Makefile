@@ -1,5 +1,8 @@
 # Everything one does with this project from a shell. `make` alone lists it.
 
+# `su` without `-` leaves root with a user's PATH, which lacks dockerd, nft and ip.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 PYTHON := .venv/bin/python
 HELMLING := .venv/bin/helmling
 

@@ -30,7 +30,9 @@ def main(command: list[str]) -> int:
     try:
         engine = ensure_engine(STATE)
         if engine.ours:
-            print(f"Started Docker Engine {engine.version} for the time of this command.")
+            print(
+                f"Started Docker Engine {engine.version} for the time of this command.", flush=True
+            )
         return subprocess.run(command, check=False).returncode
     except EngineError as error:
         print(error, file=sys.stderr)

@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import os
 import sys
 
 import docker
 from docker.errors import DockerException
 
+from node_agent.engine import DEFAULT_ADDRESS, EngineError, NoAnswer, ask_version
 from node_agent.images import RECIPES, ImageError, Recipe, build, ensure, find
 
 
@@ -15,14 +17,15 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="build them even if up to date")
     force = parser.parse_args().force
     try:
+        ask_version(os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS)
         client = docker.from_env(version="auto")
         with contextlib.closing(client):
             for recipe in RECIPES:
                 print(line(client, recipe, force=force), flush=True)
-    except DockerException as error:
-        print(f"No Docker Engine answers: {error}\nStart one with `make up`.", file=sys.stderr)
+    except NoAnswer as error:
+        print(f"{error} `make images` starts one for as long as it takes.", file=sys.stderr)
         return 1
-    except ImageError as error:
+    except (EngineError, ImageError, DockerException) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socketserver
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from node_agent.engine import Engine, EngineError, ensure_engine, record, stop_engine
+from node_agent.engine import Engine, EngineError, ensure_engine, record, search_path, stop_engine
 from node_agent.processes import Process
 
 needs_dockerd = [
     pytest.mark.docker,
     pytest.mark.skipif(
-        os.geteuid() != 0 or shutil.which("dockerd") is None, reason="only root can start dockerd"
+        os.geteuid() != 0 or shutil.which("dockerd", path=search_path()) is None,
+        reason="only root can start dockerd, and only where it is installed",
     ),
 ]
 
@@ -33,8 +35,15 @@ def folder() -> Iterator[Path]:
         path = Path(name)
         yield path
         stop_engine(path / "state")
-        left = [line for line in Path("/proc/mounts").read_text().splitlines() if name in line]
-        assert left == []
+        if f"{name}/data" in mounts_below(name):
+            # Where / is a private mount, dockerd binds its disk onto itself, and may leave that.
+            subprocess.run(["umount", path / "data"], check=True)
+        assert mounts_below(name) == []
+
+
+def mounts_below(folder: str) -> list[str]:
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [point for point in points if point.startswith(f"{folder}/")]
 
 
 class Private:
