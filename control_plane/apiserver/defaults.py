@@ -96,6 +96,11 @@ def default_volume(volume: Volume) -> None:
 
 def default_node(node: Node) -> None:
     default_type(node)
+    spec = node.spec
+    if spec.podCIDR and not spec.podCIDRs:
+        spec.podCIDRs.append(spec.podCIDR)
+    elif spec.podCIDRs and not spec.podCIDR:
+        spec.podCIDR = spec.podCIDRs[0]
     if node.HasField("status"):
         status = node.status
         _canonical(status.capacity)
