@@ -21,7 +21,6 @@ from api.client import (
     Write,
 )
 from api.errors import ApiError, from_status
-from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta, ObjectReference, Preconditions
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import (
     BatchItem,
@@ -172,13 +171,13 @@ class GrpcClient:
     ) -> M:
         request = DeleteRequest(
             target=rpc.target_of_kind(kind, name, namespace),
-            deleteOptions=delete_options(how),
+            deleteOptions=rpc.delete_options(how),
             options=self._options(how.dry_run),
         )
         return self._read(kind, await self._ask("Delete", request))
 
     async def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
-        obj = binding(namespace, name, uid, node)
+        obj = rpc.binding(namespace, name, uid, node)
         request = CreateRequest(
             target=rpc.target_of(obj), object=rpc.pack(obj), options=self._options(False)
         )
@@ -198,7 +197,7 @@ class GrpcClient:
         target = rpc.target_of(write.object, write.subresource)
         options = self._options(False)
         if write.verb == "delete":
-            how = delete_options(Delete(grace=write.grace, uid=write.object.metadata.uid))
+            how = rpc.delete_options(Delete(grace=write.grace, uid=write.object.metadata.uid))
             request = DeleteRequest(target=target, deleteOptions=how, options=options)
             return BatchItem(delete=request)
         packed = rpc.pack(write.object)
@@ -217,22 +216,3 @@ class GrpcClient:
 def _unpack(envelope: Any) -> Any:
     kind = kinds.by_url(envelope.type_url)
     return kind.message.FromString(envelope.value) if kind else Binding.FromString(envelope.value)
-
-
-def binding(namespace: str, name: str, uid: str, node: str) -> Binding:
-    """The object that puts a pod on a node; for `Client.batch`. A uid makes sure it is that very pod."""
-    return Binding(
-        apiVersion="v1",
-        kind="Binding",
-        metadata=ObjectMeta(namespace=namespace, name=name, uid=uid),
-        target=ObjectReference(kind="Node", name=node),
-    )
-
-
-def delete_options(how: Delete) -> DeleteOptions:
-    options = DeleteOptions(propagationPolicy=how.propagation)
-    if how.grace is not None:
-        options.gracePeriodSeconds = how.grace
-    if how.uid or how.version:
-        options.preconditions.CopyFrom(Preconditions(uid=how.uid, resourceVersion=how.version))
-    return options

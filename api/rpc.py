@@ -16,19 +16,26 @@ from google.protobuf.any_pb2 import Any as Envelope
 from google.protobuf.message_factory import GetMessageClass
 
 from api import kinds
+from api.client import Delete
 from api.errors import STATUS_METADATA, ApiError, BadRequest, from_code, from_status
 from proto.v1 import service_pb2
-from proto.v1.meta_pb2 import Status
+from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta, ObjectReference, Preconditions, Status
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import Target
 
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes: a list of everything fits
+MAX_METADATA = 1024 * 1024  # bytes: an error that lists a thousand causes
 
+_SIZES = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
+]
 # For channels, synchronous or not. A dead server is noticed within 40 s even when nothing is said, and a server
 # that restarts is found again within two seconds. Proxies in the environment are for the web, not for us.
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    *_SIZES,
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -38,8 +45,7 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.enable_http_proxy", 0),
 ]
 SERVER_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    *_SIZES,
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a partner
@@ -158,3 +164,22 @@ def target_of(obj: Any, subresource: str = "") -> Target:
             resource="pods", namespace=meta.namespace, name=meta.name, subresource="binding"
         )
     return target_of_kind(type(obj), meta.name, meta.namespace, subresource)
+
+
+def binding(namespace: str, name: str, uid: str, node: str) -> Binding:
+    """The object that puts a pod on a node; for `Client.batch`. A uid makes sure it is that very pod."""
+    return Binding(
+        apiVersion="v1",
+        kind="Binding",
+        metadata=ObjectMeta(namespace=namespace, name=name, uid=uid),
+        target=ObjectReference(kind="Node", name=node),
+    )
+
+
+def delete_options(how: Delete) -> DeleteOptions:
+    options = DeleteOptions(propagationPolicy=how.propagation)
+    if how.grace is not None:
+        options.gracePeriodSeconds = how.grace
+    if how.uid or how.version:
+        options.preconditions.CopyFrom(Preconditions(uid=how.uid, resourceVersion=how.version))
+    return options

@@ -13,7 +13,8 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ from control_plane.store.contract import (
     check_transaction,
 )
 from control_plane.store.group import Wish
-from control_plane.store.sqlite_file import Lock, connect, prepare
+from control_plane.store.sqlite_file import Connections, Lock, prepare
 from control_plane.store.sqlite_writer import Answer, Mark, Request, Writer
 from control_plane.store.state import State, weight
 
@@ -42,24 +43,23 @@ Result = TypeVar("Result")
 class SQLiteStore:
     """Made by `await SQLiteStore.open(path)`. All of it runs in that event loop's thread."""
 
-    def __init__(self, path: Path, lock: Lock, summary: log.Summary) -> None:
+    def __init__(self, path: Path, opened: "Opened") -> None:
+        summary = opened.summary
         self._path = path
-        self._lock = lock
+        self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._state = State(summary.items, revision=summary.revision, compacted=summary.compacted)
         # What the writer has been asked and has not answered yet; it answers in this order.
         self._asked: deque[tuple[Request, asyncio.Future[int]]] = deque()
         self._written = 0  # bytes of values since the last compaction, or since the start
-        self._writer = Writer(path, summary, self._settled)
-        self._reader = connect(path)
+        self._writer = Writer(path, opened.connections, summary, self._settled)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._writer.start()
 
     @classmethod
     async def open(cls, path: Path) -> "SQLiteStore":
         """Raises CannotOpen, whose message says what to do about it."""
-        lock, summary = await asyncio.to_thread(_open, path)
-        return cls(path, lock, summary)
+        return cls(path, await asyncio.to_thread(_open, path))
 
     async def get(self, key: str) -> Item | None:
         self._state.require_open()
@@ -108,15 +108,16 @@ class SQLiteStore:
 
     def _let_go(self) -> None:
         self._writer.stop()
-        self._reader.close()
-        self._lock.release()
+        self._opened.close()
 
     async def _older(self, prefix: str, after: int) -> tuple[Batch, int]:
         return await self._read(lambda db: log.later(db, prefix, after))
 
     async def _read(self, look: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
-            return await self._loop.run_in_executor(self._reading, look, self._reader)
+            return await self._loop.run_in_executor(
+                self._reading, look, self._opened.connections.reader
+            )
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self._path}: {error}") from error
 
@@ -163,11 +164,28 @@ class SQLiteStore:
         return self._state.revision
 
 
-def _open(path: Path) -> tuple[Lock, log.Summary]:
-    lock = prepare(path)
-    try:
-        with closing(connect(path)) as db:
-            return lock, log.load(db)
-    except sqlite3.Error as error:
-        lock.release()
-        raise CannotOpen(f"cannot read {path}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The file, ready to be worked with."""
+
+    lock: Lock
+    connections: Connections
+    summary: log.Summary
+
+    def close(self) -> None:
+        self.connections.close()
+        self.lock.release()
+
+
+def _open(path: Path) -> Opened:
+    with ExitStack() as undo:
+        lock = prepare(path)
+        undo.callback(lock.release)
+        try:
+            connections = Connections(path)
+            undo.callback(connections.close)
+            opened = Opened(lock, connections, log.load(connections.reader))
+        except sqlite3.Error as error:
+            raise CannotOpen(f"cannot open {path}: {error}") from error
+        undo.pop_all()
+        return opened

@@ -10,7 +10,7 @@ by revision, a transaction's rows lie together, and the only other index is by k
 import fcntl
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from control_plane.store.contract import MAX_KEYS, Ambiguous, CannotOpen, StoreUnavailable
@@ -39,20 +39,23 @@ class Lock:
     """One server to a file. The kernel releases the lock when the process ends, however it ends."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(f"{path}.lock", "a+", encoding="ascii")  # noqa: SIM115 (held until close)
+        """Raises CannotOpen if another has it, OSError."""
+        self._file = open(f"{path}.lock", "a+b", buffering=0)  # noqa: SIM115 (kept open: the lock)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.truncate(0)
+            self._file.write(b"%d\n" % os.getpid())
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
+            holder = self._file.read().decode().strip() or "unknown"
             self._file.close()
             raise CannotOpen(
                 f"{path} is in use by process {holder}: stop that server first, "
                 "or give this one another data directory"
             ) from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        except OSError:
+            self._file.close()
+            raise
 
     def release(self) -> None:
         self._file.close()
@@ -77,6 +80,20 @@ def prepare(path: Path) -> Lock:
         lock.release()
         raise
     return lock
+
+
+class Connections:
+    """One for each thread, so that none waits for another's statement. Closing the last tidies up."""
+
+    def __init__(self, path: Path) -> None:
+        with ExitStack() as undo:
+            self.writer, self.checkpointer, self.reader = (
+                undo.enter_context(closing(connect(path))) for _ in range(3)
+            )
+            self._close = undo.pop_all().close
+
+    def close(self) -> None:
+        self._close()
 
 
 def connect(path: Path) -> sqlite3.Connection:

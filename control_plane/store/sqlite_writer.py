@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from control_plane.store import sqlite_log as log
 from control_plane.store.contract import ABSENT, Batch, StoreUnavailable
 from control_plane.store.group import Verdict, Wish, settle
-from control_plane.store.sqlite_file import connect, explain
+from control_plane.store.sqlite_file import Connections, explain
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +47,14 @@ Settled = Callable[[Sequence[Answer]], None]  # told the answers of a commit, in
 class Writer:
     """All writes to one file. `submit` is for any thread; `settled` is called by the writer's."""
 
-    def __init__(self, path: Path, summary: log.Summary, settled: Settled) -> None:
+    def __init__(
+        self, path: Path, connections: Connections, summary: log.Summary, settled: Settled
+    ) -> None:
         self._path = path
         self._settled = settled
         self._queue: SimpleQueue[Request | None] = SimpleQueue()  # None: finish, then stop
-        self._db = connect(path)
-        self._checkpointer = Checkpointer(path)
+        self._db = connections.writer
+        self._checkpointer = Checkpointer(path, connections.checkpointer)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         # The rest is the writer's thread's own.
         self._revision = summary.revision  # of the last commit
@@ -72,7 +74,6 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
         self._checkpointer.stop()
-        self._db.close()
 
     def _run(self) -> None:
         wait: float | None = 0  # seconds until there is a chore to do; None: there is none
@@ -149,9 +150,9 @@ class Writer:
 class Checkpointer:
     """Copies what was committed from the WAL into the database, so that the WAL can start over."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self._path = path
-        self._db = connect(path)
+        self._db = db
         self._copying = threading.Lock()  # SQLite would refuse a second checkpoint at the same time
         self._written = threading.Event()  # there may be something to copy
         self._stopping = threading.Event()
@@ -168,7 +169,6 @@ class Checkpointer:
         self._stopping.set()
         self._written.set()
         self._thread.join()
-        self._db.close()
 
     def start_over_if_long(self, db: sqlite3.Connection) -> None:
         """Called by the writer, between commits, when nothing can be appended meanwhile.

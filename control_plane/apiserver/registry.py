@@ -1,0 +1,236 @@
+"""The verbs that write, once for all kinds: create, update, patch, delete, bind.
+
+Every write is the same loop. Read the object; let a pure function say what it becomes (or that it may not); write it
+on the condition that nobody was quicker; if somebody was, begin again with what is there now. A client that sends a
+resourceVersion has made the decision on the base of that version, so it is told (Conflict) instead. What differs
+between kinds is in their Strategy.
+"""
+
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api import clock, kinds
+from api.client import ORDINARY, Delete
+from api.errors import Invalid
+from api.kinds import Kind
+from control_plane.apiserver import binding as bindings
+from control_plane.apiserver import deletion, metadata, refusals
+from control_plane.apiserver.admission import Admission
+from control_plane.apiserver.errors import store_errors
+from control_plane.apiserver.patching import Patch
+from control_plane.apiserver.stored import Stored
+from control_plane.apiserver.strategy import Strategy, no_causes
+from control_plane.store.contract import ABSENT, Conflict, Item, Store
+from proto.v1.pod_pb2 import Binding, Pod
+
+NAME_ATTEMPTS = 8  # as Kubernetes: so often a generated name may be taken already
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Names an object, and perhaps a part of it."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    subresource: str = ""
+
+    @property
+    def key(self) -> str:
+        return kinds.key(self.kind, self.namespace, self.name)
+
+
+class _Gone:
+    """What an object becomes when it leaves."""
+
+
+GONE: Final = _Gone()
+# From an object as it is (ours to change) to what it becomes. Raises ApiError: it may not.
+Change = Callable[[Any], Any | _Gone]
+
+
+class Registry:
+    def __init__(
+        self, store: Store, strategies: Mapping[Kind, Strategy], admission: Admission
+    ) -> None:
+        self._store = store
+        self._strategies = strategies
+        self._admission = admission
+
+    def strategy(self, kind: Kind) -> Strategy:
+        return self._strategies[kind]
+
+    async def get(self, place: Place) -> Stored:
+        """Raises NotFound."""
+        with store_errors():
+            item = await self._store.get(place.key)
+        return self._stored(place, item)
+
+    def _stored(self, place: Place, item: Item | None) -> Stored:
+        if item is None:
+            raise refusals.not_found(place.kind, place.name)
+        return Stored(self._strategies[place.kind], item.key, item.value, item.revision)
+
+    async def create(self, kind: Kind, obj: Any, *, dry_run: bool = False) -> Stored:
+        """Store a new object (which is ours to change). Raises AlreadyExists, Invalid, Forbidden, NotFound."""
+        generated = not obj.metadata.name and bool(obj.metadata.generateName)
+        for attempt in range(1, NAME_ATTEMPTS + 1):
+            self._identify(obj)
+            last = attempt == NAME_ATTEMPTS or not generated
+            taken = await self._create_once(kind, obj, dry_run)
+            if isinstance(taken, Stored):
+                return taken
+            if last:
+                deleting = kind.message.FromString(taken.value).metadata
+                raise refusals.already_exists(
+                    kind,
+                    obj.metadata.name,
+                    deleting=deleting.HasField("deletionTimestamp"),
+                    generated=generated,
+                )
+            obj.metadata.name = ""
+        raise AssertionError("the last attempt has returned or raised")
+
+    def _identify(self, obj: Any) -> None:
+        letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
+        metadata.prepare_create(
+            obj, uid=str(uuid.uuid4()), stamp=clock.timestamp(), suffix="".join(letters)
+        )
+
+    async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:
+        """The stored object, or the one that has the name already."""
+        strategy = self._strategies[kind]
+        strategy.default(obj)
+        with store_errors():
+            expected = await self._admission.create(kind, obj)
+        strategy.prepare_create(obj)
+        if causes := strategy.validate(obj):
+            raise Invalid.because(kind.name, obj.metadata.name, causes)
+        key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
+        value = obj.SerializeToString()
+        while True:
+            found = await self._put(expected | {key: ABSENT}, key, value, dry_run)
+            if isinstance(found, int):
+                return Stored(strategy, key, value, found)
+            taken = found.get(key)
+            if taken is not None:
+                return taken
+            for other, item in found.items():  # the namespace has changed under our feet
+                self._admission.learn(other, item)
+            with store_errors():
+                expected = await self._admission.create(kind, obj)
+
+    async def _put(
+        self, expected: Mapping[str, int], key: str, value: bytes | None, dry_run: bool
+    ) -> int | dict[str, Item | None]:
+        """The new revision (0 in a dry run), or what was there instead of the expected."""
+        with store_errors():
+            if dry_run:
+                item = await self._store.get(key)
+                same = (item.revision if item else ABSENT) == expected[key]
+                return 0 if same else {key: item}
+            try:
+                return await self._store.txn(expected, {key: value})
+            except Conflict as conflict:
+                return conflict.found
+
+    async def update(self, place: Place, obj: Any, *, dry_run: bool = False) -> Stored:
+        """Replace the object, or its part. Raises NotFound, Conflict, Invalid."""
+        strategy = self._strategies[place.kind]
+
+        def change(old: Any) -> Any | _Gone:
+            new = type(obj)()
+            new.CopyFrom(obj)
+            return _changed(strategy, place, new, old)
+
+        return await self._change(place, change, dry_run=dry_run)
+
+    async def patch(self, place: Place, patch: Patch, *, dry_run: bool = False) -> Stored:
+        """Change what the patch names. Raises NotFound, Conflict (the patch names a version), Invalid, BadRequest."""
+        strategy = self._strategies[place.kind]
+
+        def change(old: Any) -> Any | _Gone:
+            new, causes = patch.apply(old)
+            return _changed(strategy, place, new, old, causes)
+
+        return await self._change(place, change, dry_run=dry_run)
+
+    async def delete(self, place: Place, how: Delete = ORDINARY) -> Stored:
+        """The object as it was last, or, marked, as it is now. Raises NotFound, Conflict, Forbidden."""
+        deletion.check(how)
+        strategy = self._strategies[place.kind]
+
+        def change(old: Any) -> Any | _Gone:
+            deletion.check_preconditions(strategy, old, how)
+            deletion.mark(strategy, old, how, clock.now())
+            return GONE if deletion.is_over(old) else old
+
+        return await self._change(place, change, dry_run=how.dry_run)
+
+    async def bind(self, place: Place, binding: Binding, *, dry_run: bool = False) -> Stored:
+        """The bound pod. Raises NotFound, Conflict."""
+        bindings.check(binding)
+
+        def change(pod: Pod) -> Pod:
+            bindings.bind(pod, binding)
+            return pod
+
+        return await self._change(place, change, dry_run=dry_run)
+
+    async def _change(self, place: Place, change: Change, *, dry_run: bool) -> Stored:
+        """Repeats until nobody was quicker; somebody always gets on, so this ends."""
+        with store_errors():
+            item = await self._store.get(place.key)
+        while True:
+            stored = self._stored(place, item)
+            outcome = change(stored.decode())
+            value = None if isinstance(outcome, _Gone) else _serialise(outcome)
+            if value is not None and outcome == stored.strategy.kind.message.FromString(
+                stored.value
+            ):
+                return stored  # nothing has changed: nothing is written
+            result = await self._put({place.key: stored.revision}, place.key, value, dry_run)
+            if isinstance(result, int):
+                if value is None:
+                    return stored
+                return Stored(stored.strategy, place.key, value, result or stored.revision)
+            item = result[place.key]
+
+
+def _serialise(obj: Any) -> bytes:
+    """As it is stored: without its version, which is the store's to know."""
+    obj.metadata.ClearField("resourceVersion")
+    return bytes(obj.SerializeToString())
+
+
+def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any = ()) -> Any | _Gone:
+    """What an update makes of `old`, if everything about `new` is right."""
+    kind = place.kind
+    if new.metadata.uid and new.metadata.uid != old.metadata.uid:
+        raise refusals.precondition(kind, place.name, "UID", new.metadata.uid, old.metadata.uid)
+    version = new.metadata.resourceVersion
+    if version and version != old.metadata.resourceVersion:
+        raise refusals.conflict(kind, place.name)
+    strategy.default(new)
+    metadata.prepare_update(new, old)
+    prepare, validate = _part(strategy, place)
+    prepare(new, old)
+    if metadata.spec_changed(new, old) and place.subresource == "":
+        new.metadata.generation += 1
+    if wrong := [*causes, *validate(new, old)]:
+        raise Invalid.because(kind.name, place.name, wrong)
+    return GONE if deletion.is_over(new) else new
+
+
+def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
+    """Who prepares and who validates a write of this part of an object."""
+    if place.subresource == "":
+        return strategy.prepare_update, strategy.validate_update
+    if place.subresource == "status" and place.kind.status:
+        return strategy.prepare_status, strategy.validate_status
+    if place.subresource == "finalize" and strategy.prepare_finalize:
+        return strategy.prepare_finalize, no_causes
+    raise refusals.not_allowed(place.kind, "update", place.subresource)

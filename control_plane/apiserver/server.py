@@ -1,0 +1,75 @@
+"""The API server, put together: store → watch cache → registry and reads → clients inside and outside the process."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+import grpc
+import grpc.aio
+
+from api import rpc
+from api.errors import AlreadyExists, Unavailable
+from api.kinds import Kind
+from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.kinds import STRATEGIES
+from control_plane.apiserver.local import LocalClient
+from control_plane.apiserver.reads import Reads
+from control_plane.apiserver.registry import Registry
+from control_plane.apiserver.service import Resources
+from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.streams import Streams
+from control_plane.apiserver.watchcache import WatchCache
+from control_plane.store.contract import Store
+from proto.v1.cluster_pb2 import Namespace
+from proto.v1.meta_pb2 import ObjectMeta
+
+STOP = 2.0  # seconds that requests on their way get when the server stops
+
+
+class CannotListen(Exception):
+    """The address is taken, or not ours; the message says what to do."""
+
+
+class ApiServer:
+    """`run` must be running for anything to be read; `listening` opens it to other processes."""
+
+    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+        self._cache = WatchCache(store, strategies)
+        self._registry = Registry(store, strategies, Admission(store))
+        self._reads = Reads(store, self._cache)
+        self.client = LocalClient(self._registry, self._reads)
+        self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
+
+    async def run(self) -> None:
+        """Follow the store until cancelled."""
+        try:
+            await self._cache.run()
+        finally:
+            self._cache.end_watches(Unavailable("the server is going down", retry_after=1))
+
+    async def prepare(self) -> None:
+        """Make what every cluster has. Raises Unavailable."""
+        for name in SYSTEM_NAMESPACES:
+            with suppress(AlreadyExists):
+                await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
+        self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
+
+    @asynccontextmanager
+    async def listening(self, address: str) -> AsyncIterator[int]:
+        """Serve at "127.0.0.1:6443" (port 0: any) as long as the block runs; gives the port. Raises CannotListen."""
+        server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
+        resources = Resources(self._registry, self._reads, lambda: self.cluster)
+        streams = Streams(self.client)
+        server.add_generic_rpc_handlers((resources.handler(), streams.handler()))
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError:
+            raise CannotListen(
+                f"cannot listen on {address}: is another server running there? (choose another port, or stop it)"
+            ) from None
+        await server.start()
+        try:
+            yield port
+        finally:
+            # Watchers are sent away first: they connect to the next server and resume where they are.
+            self._cache.end_watches(Unavailable("the server is going down", retry_after=1))
+            await server.stop(STOP)

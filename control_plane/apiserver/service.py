@@ -1,0 +1,221 @@
+"""The eight verbs over gRPC: a thin coat over the registry and the reads.
+
+Replies are bytes. What the store holds is passed on as it is, in the frames of wire.py; nothing is decoded that
+nobody looks at.
+"""
+
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as Envelope
+
+from api import clock
+from api.errors import ApiError, BadRequest, status_of
+from control_plane.apiserver import refusals, requests, tables, wire
+from control_plane.apiserver.collection import Step, delete_collection, run_all
+from control_plane.apiserver.handlers import Context, handler_of
+from control_plane.apiserver.patching import Patch
+from control_plane.apiserver.reads import (
+    ListQuery,
+    Message,
+    Page,
+    Reads,
+    WatchQuery,
+)
+from control_plane.apiserver.registry import Registry
+from control_plane.apiserver.selection import Chosen
+from control_plane.apiserver.shown import TableEncoder, shown
+from control_plane.apiserver.stored import Stored
+from control_plane.apiserver.strategy import Strategy
+from proto.v1 import service_pb2 as pb
+from proto.v1.meta_pb2 import ListMeta
+
+WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
+KUBERNETES = "v1.36"  # whose behaviour is followed
+
+
+class Resources:
+    """The service `Resources` of proto/v1/service.proto."""
+
+    def __init__(self, registry: Registry, reads: Reads, cluster: Callable[[], str]) -> None:
+        self._registry = registry
+        self._reads = reads
+        self._cluster = cluster  # the uid of this cluster
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        verbs: dict[str, Any] = {
+            "Get": self._get,
+            "List": self._list,
+            "Watch": self._watch,
+            "Create": self._create,
+            "Update": self._update,
+            "Patch": self._patch,
+            "Delete": self._delete,
+            "DeleteCollection": self._delete_collection,
+            "Batch": self._batch,
+            "Version": self._version,
+        }
+        return handler_of("Resources", verbs)
+
+    async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
+        return (await self._registry.get(requests.place_of(request.target))).envelope()
+
+    async def _list(self, request: pb.ListRequest, _: Context) -> bytes:
+        strategy = self._strategy(request.target)
+        tables.check_include(request.includeObject)
+        query = ListQuery(
+            requests.chosen_by(strategy, request),
+            request.limit,
+            request.continueToken,
+            request.resourceVersion,
+            request.resourceVersionMatch,
+        )
+        page = await self._reads.list(strategy.kind, query)
+        if not request.asTable:
+            return _list_response(page)
+        rows = tables.table(
+            strategy, page.items, _list_meta(page), request.includeObject, clock.now()
+        )
+        return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
+
+    def _strategy(self, target: pb.Target) -> Strategy:
+        return self._registry.strategy(requests.kind_of(target))
+
+    async def _watch(self, request: pb.WatchRequest, context: Context) -> None:
+        strategy = self._strategy(request.target)
+        tables.check_include(request.includeObject)
+        query = WatchQuery(
+            requests.chosen_by(strategy, request),
+            request.resourceVersion,
+            request.allowWatchBookmarks,
+            request.sendInitialEvents,
+        )
+        encode = self._encoder(strategy, query.chosen, request)
+        async with aclosing(self._reads.watch(strategy.kind, query)) as messages:
+            async for message in messages:
+                if batch := encode(message):
+                    await context.write(batch)
+
+    def _encoder(
+        self, strategy: Strategy, chosen: Chosen, request: pb.WatchRequest
+    ) -> Callable[[Message], bytes]:
+        if request.asTable:
+            return TableEncoder(strategy, chosen, request.includeObject)
+        cache = self._reads.cache_of(strategy.kind)
+
+        def encode(message: Message) -> bytes:
+            if isinstance(message, list):
+                return cache.encode(chosen, message)
+            return b"".join(
+                wire.event(type, stored.envelope())
+                for type, stored in shown(strategy, chosen, message)
+            )
+
+        return encode
+
+    async def _create(self, request: pb.CreateRequest, _: Context) -> bytes:
+        return (await self._do_create(request)).envelope()
+
+    async def _do_create(self, request: pb.CreateRequest) -> Stored:
+        target, dry_run = request.target, request.options.dryRun
+        kind = requests.kind_of(target)
+        if target.subresource == "binding" and kind.plural == "pods":
+            place = requests.place_of(target)
+            binding = requests.binding_of(target, request.object)
+            return await self._registry.bind(place, binding, dry_run=dry_run)
+        if target.subresource:
+            raise refusals.not_allowed(kind, "create", target.subresource)
+        obj = requests.object_of(target, kind, request.object, request.options)
+        return await self._registry.create(kind, obj, dry_run=dry_run)
+
+    async def _update(self, request: pb.UpdateRequest, _: Context) -> bytes:
+        return (await self._do_update(request)).envelope()
+
+    async def _do_update(self, request: pb.UpdateRequest) -> Stored:
+        place = requests.place_of(request.target)
+        obj = requests.object_of(request.target, place.kind, request.object, request.options)
+        return await self._registry.update(place, obj, dry_run=request.options.dryRun)
+
+    async def _patch(self, request: pb.PatchRequest, context: Context) -> bytes:
+        stored, warnings = await self._do_patch(request)
+        if warnings:
+            context.set_trailing_metadata(
+                tuple((WARNING_METADATA, warning.encode()) for warning in warnings)
+            )
+        return stored.envelope()
+
+    async def _do_patch(self, request: pb.PatchRequest) -> tuple[Stored, Sequence[str]]:
+        place = requests.place_of(request.target)
+        patch = Patch(place.kind, request.patchType, request.patch, request.options.fieldValidation)
+        stored = await self._registry.patch(place, patch, dry_run=request.options.dryRun)
+        return stored, patch.warnings
+
+    async def _delete(self, request: pb.DeleteRequest, _: Context) -> bytes:
+        return (await self._do_delete(request)).envelope()
+
+    async def _do_delete(self, request: pb.DeleteRequest) -> Stored:
+        place = requests.place_of(request.target)
+        if place.subresource:
+            raise refusals.not_allowed(place.kind, "delete", place.subresource)
+        how = requests.delete_of(request.deleteOptions, request.options)
+        return await self._registry.delete(place, how)
+
+    async def _delete_collection(self, request: pb.DeleteCollectionRequest, _: Context) -> bytes:
+        strategy = self._strategy(request.target)
+        chosen = requests.chosen_by(strategy, request)
+        how = requests.delete_of(request.deleteOptions, request.options)
+        page = await delete_collection(self._registry, self._reads, strategy.kind, chosen, how)
+        return _list_response(page)
+
+    async def _batch(self, request: pb.BatchRequest, _: Context) -> bytes:
+        outcomes = await run_all(self._step(item) for item in request.items)
+        results = [
+            pb.BatchResult(error=status_of(outcome))
+            if isinstance(outcome, ApiError)
+            else pb.BatchResult(object=Envelope.FromString(outcome.envelope()))
+            for outcome in outcomes
+        ]
+        return pb.BatchResponse(results=results).SerializeToString()
+
+    def _step(self, item: pb.BatchItem) -> Step[Stored]:
+        async def patch() -> Stored:
+            return (await self._do_patch(item.patch))[0]
+
+        async def nothing() -> Stored:
+            raise BadRequest("an item of a batch must be a create, update, patch or delete")
+
+        verb = item.WhichOneof("verb")
+        writes: dict[str | None, Callable[[], Awaitable[Stored]]] = {
+            "create": lambda: self._do_create(item.create),
+            "update": lambda: self._do_update(item.update),
+            "patch": patch,
+            "delete": lambda: self._do_delete(item.delete),
+        }
+        target = getattr(item, verb).target if verb else pb.Target()
+        about = (target.group, target.resource, target.namespace, target.name or id(item))
+        return about, writes.get(verb, nothing)
+
+    async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
+        return pb.VersionResponse(
+            helmling=version("helmling"),
+            kubernetes=KUBERNETES,
+            python=platform.python_version(),
+            platform=f"{platform.system().lower()}/{platform.machine()}",
+            cluster=self._cluster(),
+        ).SerializeToString()
+
+
+def _list_meta(page: Page) -> ListMeta:
+    meta = ListMeta(resourceVersion=str(page.revision), continueToken=page.token)
+    if page.remaining is not None:
+        meta.remainingItemCount = page.remaining
+    return meta
+
+
+def _list_response(page: Page) -> bytes:
+    envelopes = [stored.envelope() for stored in page.items]
+    return wire.listing(_list_meta(page).SerializeToString(), envelopes)
