@@ -142,19 +142,6 @@ def address_of(server: str, source: str) -> str:
     return f"{match['host']}:{match['port']}"
 
 
-def admin(server: str, cluster: str = "helmling") -> dict[str, Any]:
-    """The kubeconfig of a new cluster's administrator."""
-    context = {"cluster": cluster, "user": "admin", "namespace": "default"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": {"server": server}}],
-        "users": [{"name": "admin", "user": {}}],
-        "contexts": [{"name": cluster, "context": context}],
-        "current-context": cluster,
-    }
-
-
 def write(path: str, content: Mapping[str, Any]) -> None:
     """Replaces the file at once, readable by its owner only."""
     import json
