@@ -1,0 +1,35 @@
+"""What the agent needs of its surroundings, as small as it is needed."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol
+
+
+class PodNetwork(Protocol):
+    """Gives pods addresses and connects their network namespaces. All verbs may be repeated."""
+
+    def adopt(self, addresses: Mapping[str, str]) -> None:
+        """Addresses that are in use already, by pod uid: told once, before anything else."""
+
+    def reserve(self, pod_uid: str) -> str:
+        """The pod's address; the same one until it is detached. Raises RuntimeFailure when all are taken."""
+
+    async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
+        """Wire the namespace whose path `netns` tells, with the reserved address. Raises RuntimeFailure."""
+
+    async def detach(self, pod_uid: str) -> None:
+        """Unwire it and give the address back; no-op when gone."""
+
+
+class Events(Protocol):
+    """Where people are told what happens: api.recorder.Recorder."""
+
+    def event(
+        self,
+        obj: Any,
+        type: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+    ) -> None:
+        """Never fails, never waits."""
