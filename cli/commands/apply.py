@@ -12,6 +12,7 @@ from typing import Any
 from api.client import PATCH_TYPES
 from api.errors import Conflict, NotFound
 from api.jsonform import to_json
+from api.patch import three_way
 from cli.command import Command, Session
 from cli.commands.create import LAST_APPLIED, as_applied, attempt, remember
 from cli.errors import CommandError, UsageError
@@ -77,8 +78,6 @@ def plan(session: Session, manifest: Manifest) -> Plan:
 
 def merge(manifest: Manifest, live: Any) -> dict[str, Any]:
     """The strategic merge patch that takes `live` to the manifest."""
-    from api.patch import three_way
-
     annotation = as_applied(manifest.plain)
     wanted = json.loads(annotation)
     wanted["metadata"]["annotations"][LAST_APPLIED] = annotation
@@ -87,7 +86,7 @@ def merge(manifest: Manifest, live: Any) -> dict[str, Any]:
         before = json.loads(kept) if kept else {}
     except json.JSONDecodeError:
         before = {}
-    patch: dict[str, Any] = three_way(manifest.kind.message, before, wanted, to_json(live))
+    patch: dict[str, Any] = three_way(before, wanted, to_json(live), manifest.kind.message)
     return patch
 
 

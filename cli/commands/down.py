@@ -1,5 +1,6 @@
 """`helmling down`: stops the cluster of this machine. What it knows stays, unless --wipe."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -60,18 +61,16 @@ def _stop(session: Session, layout: Layout, wishes: Wishes) -> None:
 
 
 def _remove_containers(session: Session, layout: Layout, wishes: Wishes) -> None:
-    from cli.cluster.parts import remove_containers
+    from cli.cluster.agents import remove_containers
     from node_agent.engine import DEFAULT_ADDRESS, EngineError, ask_version
-
-    import os
 
     try:
         ask_version(os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS)
     except EngineError:
         session.say("No Docker Engine answers: its containers are stopped already.")
         return
-    count = remove_containers(layout, wishes)
-    session.say(f"Removed {count} container(s) of this cluster, and their network.")
+    remove_containers(layout, wishes)
+    session.say("Removed the containers and the network of this cluster's pods; no others.")
 
 
 def _stop_engine(session: Session, layout: Layout) -> None:

@@ -96,7 +96,7 @@ class Editing:
         return [f"{path} may not be changed" for path in FIXED if _dig(self.before, path) != _dig(after, path)]
 
     def patch(self, manifest: Manifest) -> str:
-        change = merge_patch(self.before, to_json(manifest.object))
+        change = merge_diff(self.before, to_json(manifest.object))
         if not change:
             self.session.say("Edit cancelled, no changes made.")
             return ""
@@ -113,13 +113,13 @@ class Editing:
         return ""
 
 
-def merge_patch(before: Any, after: Any) -> dict[str, Any]:
+def merge_diff(before: Any, after: Any) -> dict[str, Any]:
     """The JSON merge patch (RFC 7386) from one to the other."""
     patch: dict[str, Any] = {key: None for key in before if key not in after}
     for key, value in after.items():
         old = before.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            inner = merge_patch(old, value)
+            inner = merge_diff(old, value)
             if inner:
                 patch[key] = inner
         elif old != value:

@@ -5,6 +5,7 @@ from typing import Any
 
 from api import jsonform, kinds
 from api.errors import Invalid, NotFound
+from api.patch import merge_patch
 from cli.command import Command, Session
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, switch
@@ -100,20 +101,8 @@ def _overridden(pod: dict[str, Any], overrides: str) -> dict[str, Any]:
         raise UsageError(f"--overrides is not valid JSON: {error}") from None
     if not isinstance(changes, dict):
         raise UsageError('--overrides must be an object: {"spec": …}')
-    return merged(pod, changes)
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
+    merged: dict[str, Any] = merge_patch(pod, changes)
+    return merged
 
 
 def _check(session: Session) -> str:

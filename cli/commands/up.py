@@ -66,12 +66,13 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     if flags.given("node-name"):
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
-        wishes = replace(wishes, pod_cidr=_cidr(flags.text("pod-cidr")))
+        wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
     if flags.given("hollow"):
-        wishes = replace(wishes, hollow=_hollow(flags.number("hollow") or 0))
+        wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
         wishes = replace(wishes, store=flags.text("store"))
-    wishes = wishes if wishes.node_name else replace(wishes, node_name=_machine())
+    if not wishes.node_name:
+        wishes = replace(wishes, node_name="hollow" if wishes.is_hollow else machine_name())
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
     if changed and any(daemons.running(layout, part) for part in daemons.PARTS):
         said = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
@@ -85,13 +86,13 @@ def _port(port: int) -> int:
     return port
 
 
-def _hollow(count: int) -> int:
+def hollow_count(count: int) -> int:
     if not 0 <= count <= 5000:
         raise UsageError(f"--hollow takes a number from 0 to 5000, not {count}")
     return count
 
 
-def _cidr(text: str) -> str:
+def cidr(text: str) -> str:
     import ipaddress
 
     try:
@@ -103,7 +104,7 @@ def _cidr(text: str) -> str:
     return str(network)
 
 
-def _machine() -> str:
+def machine_name() -> str:
     """The machine's name as a node may be called."""
     name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
     return name or "node"
