@@ -183,7 +183,7 @@ def test_only_the_owner_may_read_the_file(path: Path) -> None:
 def test_watchers_behind_memory_read_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However far behind, and also while the history in memory moves on."""
     monkeypatch.setattr(sqlite_store, "KEEP_TRANSACTIONS", 10)
-    monkeypatch.setattr(sqlite_log, "BATCH", 200)
+    monkeypatch.setattr(sqlite_log, "BATCH", 201)  # ends within a transaction
 
     async def scenario() -> None:
         store = await SQLiteStore.open(path)
