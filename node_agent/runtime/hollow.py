@@ -145,7 +145,7 @@ class HollowRuntime:
         shell = self._sandboxes.get(sandbox_id)
         if shell is None or shell.state != "ready":
             raise NotFound(f"sandbox {sandbox_id} is not running")
-        return f"hollow:{sandbox_id}"  # a path that opens nothing; see network/hollow.py
+        return f"hollow:{sandbox_id}"  # a path that opens nothing: nobody is to wire it
 
     # Containers
 
