@@ -80,24 +80,27 @@ def _value(old: Any, new: Any, field: FieldDescriptor | None, path: str) -> Any:
 
 
 def _table(old: list[Any], new: list[Any], field: FieldDescriptor, path: str) -> list[Any]:
-    """Elements of `new` are merged into those of `old` with the same key, or appended."""
+    """Elements of `new` are merged into those of `old` with the same key, or appended.
+
+    They are never merged with each other: one port may be there for TCP and for UDP."""
     key, message = rule(field).mergeKey, inside(field)
-    replace = any(_is(each, "replace") for each in new)
-    merged = [] if replace else list(old)
+    merged = [] if any(_is(each, "replace") for each in new) else list(old)
+    added = []
     for index, each in enumerate(new):
         place = f"{path}[{index}]"
         if not isinstance(each, Mapping):
             raise BadRequest(f"{place}: must be an object, to be matched by {key!r}")
-        if _directive(each, place) == "replace":
+        directive = _directive(each, place)
+        if directive == "replace":
             continue
         at = _find(merged, key, _key(each, key, place))
-        if _is(each, "delete"):
+        if directive == "delete":
             merged = [item for item in merged if not _has(item, key, each[key])]
         elif at is None:
-            merged.append(_object({}, each, message, place))
+            added.append(_object({}, each, message, place))
         else:
             merged[at] = _object(merged[at], each, message, place)
-    return merged
+    return merged + added
 
 
 def _retain(merged: Json, patch: Mapping[str, Any], path: str) -> None:
