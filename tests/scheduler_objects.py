@@ -92,8 +92,7 @@ def cluster(*objects: Node | Pod) -> Snapshot:
     for each in objects:
         if isinstance(each, Node):
             snapshot.set_node(each)
-    for each in objects:
-        if isinstance(each, Pod):
+        else:
             key = f"{each.metadata.namespace}/{each.metadata.name}"
             snapshot.place(key, each.metadata.uid, SHAPES.of(each), each.spec.nodeName)
     return snapshot
