@@ -28,12 +28,18 @@ from node_agent.runtime.interface import (
     Stream,
     Tmpfs,
 )
+from tests.local_images import have_local_images
 
 pytestmark = pytest.mark.docker
 BOX = "helmling/box:1"
 DEADLINE = 120.0  # seconds; generous, nothing here is a measurement
 Scenario = Callable[[DockerRuntime], Coroutine[Any, Any, None]]
 Run = Callable[[Scenario], None]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images() -> None:
+    have_local_images()
 
 
 @pytest.fixture

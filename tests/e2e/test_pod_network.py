@@ -29,6 +29,7 @@ from node_agent.network.pod_network import PodNetwork
 from node_agent.network.rules import HostPort
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.interface import SandboxSpec
+from tests.local_images import have_local_images
 
 pytestmark = [pytest.mark.root, pytest.mark.docker]
 T = TypeVar("T")
@@ -85,6 +86,11 @@ def seen_from(server_netns: str, client_netns: str, address: str, port: int, to:
                 connection.sendall(b"hello")
                 assert client.recv(5) == b"hello"
             return str(peer[0])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images() -> None:
+    have_local_images()
 
 
 @dataclass(frozen=True)
