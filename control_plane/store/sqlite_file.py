@@ -20,7 +20,6 @@ SCHEMA_VERSION = 1
 PLACES = 1024  # per revision, in the numbering of rows; can never change
 assert PLACES >= MAX_KEYS
 
-PAGE = 4096  # bytes
 WAL_KEPT = 4 * 1024 * 1024  # bytes the write-ahead log shrinks to when it starts over
 
 SCHEMA = f"""

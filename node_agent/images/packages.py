@@ -108,14 +108,23 @@ def require_apt() -> None:
 
 
 def dependencies(text: str) -> list[str]:
-    """What `apt-cache depends` lists; of alternatives (marked by a bar) only the first."""
+    """What `apt-cache depends` lists.
+
+    Of alternatives (marked by a bar) it is the first; for a name that no package has (in angle
+    brackets) the first of those that provide it, which stand below it, further in.
+    """
     names: list[str] = []
-    alternative = False
+    alternative = virtual = False
     for line in text.splitlines():
-        match = re.match(r"\s+(\|?)(?:Pre)?Depends: ([^<\s]\S*)", line)
-        if match and not alternative:
-            names.append(match[2].split(":")[0])
-        alternative = bool(match and match[1])
+        if virtual and line.startswith("    "):
+            names.append(line.split()[0])
+            virtual = False
+        if match := re.match(r" ([ |])(?:Pre)?Depends: (\S+)", line):
+            name = match[2]
+            virtual = name.startswith("<") and not alternative
+            if not alternative and not virtual:
+                names.append(name.split(":")[0])
+            alternative = match[1] == "|"
     return names
 
 

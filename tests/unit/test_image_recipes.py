@@ -16,20 +16,27 @@ from node_agent.images.recipes import BOX
 from node_agent.images.rootfs import lay_out
 
 
-def test_only_the_first_of_alternative_dependencies_is_followed() -> None:
-    """`a | b` means that a is preferred; following both would drag in conflicting packages."""
+def test_dependencies_are_those_that_apt_would_choose() -> None:
+    """Of `a | b` the first; for a name that no package has, the first that provides it.
+
+    Following more would drag in packages that conflict with each other.
+    """
     text = """\
 nginx
   PreDepends: libc6
  |Depends: nginx-core
  |Depends: nginx-full
   Depends: nginx-light
-  Depends: <virtual-thing>
-    libreal1
-  Depends: libssl3t64:any
+  Depends: <libssl3>
+    libssl3t64
+    libssl3-other
+  Depends: libpcre2-8-0:any
+ |Depends: <libnone>
+    libsome
+  Depends: libunused
   Recommends: libextra
 """
-    assert dependencies(text) == ["libc6", "nginx-core", "libssl3t64"]
+    assert dependencies(text) == ["libc6", "nginx-core", "libssl3t64", "libpcre2-8-0", "libsome"]
 
 
 @pytest.mark.parametrize(

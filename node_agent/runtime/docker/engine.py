@@ -7,6 +7,7 @@ turned into ours here, in one place.
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +41,8 @@ class Conflict(RuntimeFailure):
 class Engine:
     """One Docker Engine. Nothing connects until the first call."""
 
-    def __init__(self, socket: str) -> None:
-        self.socket = socket
+    def __init__(self, path: str) -> None:
+        self.socket = path  # of the engine
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
         self._connecting = threading.Lock()
         self._connected: APIClient | None = None  # guarded by _connecting
@@ -108,7 +109,7 @@ class Engine:
             raise ImageUnavailable(error.explanation) from error
         except APIError as error:
             raise failure(error.status_code or 500, error.explanation or str(error)) from error
-        except (DockerException, requests.RequestException) as error:
+        except (DockerException, requests.RequestException, OSError) as error:
             raise RuntimeUnavailable(
                 f"the container engine at {self.socket} does not answer; is it running? ({error})"
             ) from error
@@ -116,6 +117,10 @@ class Engine:
     def _client(self) -> APIClient:
         with self._connecting:
             if self._connected is None:
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(
+                        self.socket
+                    )  # the package forgets to close what it cannot connect
                 self._connected = APIClient(
                     base_url=f"unix://{self.socket}",
                     version="auto",
