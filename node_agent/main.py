@@ -18,13 +18,13 @@ from api.informer import Informer
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
+from node_agent.network.pod_network import PodNetwork
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
-from node_agent.podnetwork import ImaginedNetwork
+from node_agent.podnetwork import ImaginedNetwork, WiredNetwork
 from node_agent.pods.disk import Directory, Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
-from node_agent.pods.seams import PodNetwork
 from node_agent.pods.view import View
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.errors import RuntimeFailure
@@ -76,7 +76,7 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
-            for loop in (server.publisher.run, server.pods.run, beats.run):
+            for loop in (house.network.run, server.publisher.run, server.pods.run, beats.run):
                 tasks.create_task(loop())
             ready.set_result(agent)
     finally:
@@ -137,8 +137,14 @@ def _docker(options: AgentOptions) -> DockerRuntime:
     )
 
 
-def _network(options: AgentOptions) -> PodNetwork:
-    return wired_network(options.pod_cidr, options.cluster, options.node)
+def _network(options: AgentOptions) -> WiredNetwork:
+    wires = PodNetwork(
+        cluster=options.cluster,
+        node=options.node,
+        pod_cidr=options.pod_cidr,
+        cluster_cidr=options.cluster_cidr,
+    )
+    return WiredNetwork(wires, options.pod_cidr)
 
 
 async def remove_all(options: AgentOptions) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/24"
 
 
@@ -21,6 +22,7 @@ class AgentOptions:
     address: str = "127.0.0.1"  # the node's, and where its streams listen
     port: int = 0  # of the streams; 0: any free one
     pod_cidr: str = DEFAULT_POD_CIDR
+    cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
     most_pods: int = 110
     labels: Mapping[str, str] = field(default_factory=dict)
 

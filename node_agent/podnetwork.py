@@ -1,43 +1,96 @@
 """The pod network as the agent uses it: really wired, or, on hollow nodes, only counted."""
 
-import ipaddress
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from node_agent.network.commands import NetworkFailure
+from node_agent.network.ipam import AddressesExhausted, AddressPool
+from node_agent.network.pod_network import PodNetwork
 from node_agent.runtime.errors import RuntimeFailure
+
+log = logging.getLogger(__name__)
+
+CHECK = 30.0  # seconds between looks at bridge and rules: somebody may have flushed them
+PAUSE = 2.0  # seconds after the bridge could not be made
+
+
+class NetworkUnavailable(RuntimeFailure):
+    """The pod cannot be connected now; the message says why."""
+
+    reason = "NetworkUnavailable"
 
 
 class ImaginedNetwork:
-    """Implements `PodNetwork` for hollow nodes: gives out addresses and wires nothing."""
+    """Implements `seams.PodNetwork` for hollow nodes: gives out addresses and wires nothing."""
 
     def __init__(self, pod_cidr: str) -> None:
-        self._range = ipaddress.ip_network(pod_cidr)
-        self._given: dict[str, str] = {}  # by pod uid
-        self._taken: set[str] = set()  # the values of _given
-        self._next = 2  # the network's own address and its gateway come before
+        self.pool = AddressPool(pod_cidr)
 
     def adopt(self, addresses: Mapping[str, str]) -> None:
-        self._given.update(addresses)
-        self._taken.update(addresses.values())
+        for problem in self.pool.adopt(addresses.items()):
+            log.warning("address_not_adopted because=%r", problem)
 
     def reserve(self, pod_uid: str) -> str:
-        if pod_uid not in self._given:
-            address = self._free()
-            self._given[pod_uid] = address
-            self._taken.add(address)
-        return self._given[pod_uid]
-
-    def _free(self) -> str:
-        """The next one after the last, so that an address is not used again at once."""
-        usable = self._range.num_addresses - 3
-        for _ in range(usable):
-            address = str(self._range[self._next])
-            self._next = self._next + 1 if self._next < usable + 1 else 2
-            if address not in self._taken:
-                return address
-        raise RuntimeFailure(f"all addresses of the node's pod range {self._range} are taken")
+        try:
+            return self.pool.allocate(pod_uid)
+        except AddressesExhausted as error:
+            raise NetworkUnavailable(str(error)) from error
 
     async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
         """Nothing to wire."""
 
+    async def run(self) -> None:
+        """Nothing to keep."""
+
     async def detach(self, pod_uid: str) -> None:
-        self._taken.discard(self._given.pop(pod_uid, ""))
+        self.pool.release(pod_uid)
+
+
+class WiredNetwork(ImaginedNetwork):
+    """Implements `seams.PodNetwork` over a bridge of this machine. `run` must be running."""
+
+    def __init__(self, network: PodNetwork, pod_cidr: str) -> None:
+        super().__init__(pod_cidr)
+        self._network = network
+        self._there = asyncio.Event()  # the bridge
+        self._adopted = asyncio.Event()  # we know which pods are here
+
+    def adopt(self, addresses: Mapping[str, str]) -> None:
+        super().adopt(addresses)
+        self._adopted.set()
+
+    async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
+        await self._there.wait()
+        try:
+            await self._network.attach(await netns(), pod_uid, self.reserve(pod_uid))
+        except NetworkFailure as error:
+            raise NetworkUnavailable(str(error)) from error
+
+    async def detach(self, pod_uid: str) -> None:
+        try:
+            await self._network.detach(pod_uid)
+        except NetworkFailure as error:
+            raise NetworkUnavailable(str(error)) from error
+        await super().detach(pod_uid)
+
+    async def run(self) -> None:
+        """Keep the bridge and its rules there until cancelled; they stay when we go."""
+        swept = False
+        while True:
+            try:
+                for deed in await self._network.ensure():
+                    log.info("network_mended did=%r", deed)
+                self._there.set()
+                if self._adopted.is_set() and not swept:
+                    await self._network.garbage_collect(self.pool.owned())
+                    swept = True
+            except NetworkFailure as error:
+                log.warning("network_not_made error=%r", str(error))
+                await asyncio.sleep(PAUSE)
+                continue
+            await asyncio.sleep(CHECK)
+
+    async def remove(self) -> None:
+        """Take down bridge, links and rules."""
+        await self._network.down()

@@ -4,7 +4,7 @@ An hour takes a moment. Tests wait for what should become true, and fail when fa
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,7 @@ from tests import fake_time
 from tests.apiserver import serving
 
 PATIENCE = 3 * 3600  # fake seconds
+POLL = 0.1  # fake seconds
 
 
 @dataclass
@@ -47,9 +48,11 @@ class World:
     async def until(self, holds: Callable[[Pod], bool], name: str = "web") -> Pod:
         """The pod, as soon as this is true of it."""
         async with asyncio.timeout(PATIENCE):
-            while not holds(found := await self.pod(name)):
-                await asyncio.sleep(0.05)
-        return found
+            while True:
+                found = await self.pod(name)
+                if holds(found):
+                    return found
+                await asyncio.sleep(POLL)
 
     async def gone(self, name: str = "web") -> None:
         async with asyncio.timeout(PATIENCE):
@@ -58,7 +61,7 @@ class World:
                     await self.pod(name)
                 except NotFound:
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(POLL)
 
     async def delete(self, name: str = "web", grace: int | None = None) -> None:
         await self.client.delete(Pod, name, "default", Delete(grace=grace))
@@ -74,7 +77,7 @@ class World:
                 for run in await self.runs(container):
                     if run.attempt == attempt and run.state == "running":
                         return run
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(POLL)
 
     async def reasons(self, name: str = "web") -> list[str]:
         """Of the events about the pod, in order."""
@@ -147,9 +150,13 @@ def is_ready(pod: Pod) -> bool:
     return condition(pod, "Ready") == "True"
 
 
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Until it is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(POLL)
+
+
 def now() -> float:
     """Fake seconds since the beginning."""
     return (clock.now() - fake_time.BEGINNING).total_seconds()
-
-
-Wait = Callable[[], Awaitable[None]]

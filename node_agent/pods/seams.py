@@ -16,6 +16,9 @@ class PodNetwork(Protocol):
     async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
         """Wire the namespace whose path `netns` tells, with the reserved address. Raises RuntimeFailure."""
 
+    async def run(self) -> None:
+        """Keep the node's side of it there, until cancelled."""
+
     async def detach(self, pod_uid: str) -> None:
         """Unwire it and give the address back; no-op when gone."""
 

@@ -102,18 +102,21 @@ def _guarded(verb: Verb) -> Verb:
 
     async def call(request: Any, context: Context) -> None:
         try:
-            return await verb(request, context)
+            await verb(request, context)
         except StopAsyncIteration:
-            return None  # the caller hung up before it said anything
+            pass  # the caller hung up before it said anything
         except grpc.aio.AbortError:
             raise
         except Exception as error:
-            failure = _told(error)
-        status = status_of(failure).SerializeToString()
-        code = getattr(grpc.StatusCode, failure.code)
-        await context.abort(code, failure.message[:1000], ((STATUS_METADATA, status),))
+            await _abort(context, _told(error))
 
     return call
+
+
+async def _abort(context: Context, error: ApiError) -> None:
+    status = status_of(error).SerializeToString()
+    code = getattr(grpc.StatusCode, error.code)
+    await context.abort(code, error.message[:1000], ((STATUS_METADATA, status),))
 
 
 def _told(error: BaseException) -> ApiError:

@@ -1,9 +1,12 @@
 """The life of pods on a real agent, hollow containers and fake time."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 
 from google.protobuf.struct_pb2 import Value
 
+from node_agent.runtime.errors import ExecTimeout
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.model import ExecResult
 from proto.v1.pod_pb2 import (
@@ -21,7 +24,7 @@ from proto.v1.pod_pb2 import (
     SecurityContext,
     SleepAction,
 )
-from tests.agent_world import World, condition, container, is_ready, now, pod, simulate
+from tests.agent_world import World, condition, container, eventually, is_ready, now, pod, simulate
 
 
 def exec_probe(*command: str, **numbers: int) -> Probe:
@@ -29,7 +32,12 @@ def exec_probe(*command: str, **numbers: int) -> Probe:
 
 
 def waiting(found: Pod, index: int = 0) -> str:
-    return found.status.containerStatuses[index].state.waiting.reason
+    statuses = found.status.containerStatuses
+    return statuses[index].state.waiting.reason if statuses else ""
+
+
+def _restarts(found: Pod) -> int:
+    return sum(status.restartCount for status in found.status.containerStatuses)
 
 
 def test_a_pod_becomes_running_and_ready_and_says_how() -> None:
@@ -201,10 +209,8 @@ def test_an_image_that_cannot_be_pulled_is_tried_again_ever_more_seldom() -> Non
         found = await world.until(lambda p: waiting(p) == "ImagePullBackOff")
         message = found.status.containerStatuses[0].state.waiting.message
         assert message.startswith('Back-off pulling image "registry.test/app:1": ErrImagePull: ')
-        async with asyncio.timeout(10_000):
-            while len(tries) < 8:
-                await asyncio.sleep(1)
-        gaps = [round(b - a) for a, b in zip(tries, tries[1:], strict=False)]
+        await eventually(lambda: len(tries) == 8)
+        gaps = [round(b - a) for a, b in itertools.pairwise(tries)]
         assert gaps == [10, 20, 40, 80, 160, 300, 300]
         reasons = await world.reasons()
         assert {"Pulling", "Failed", "BackOff"} <= set(reasons)
@@ -286,8 +292,8 @@ def test_a_startup_probe_holds_the_others_back() -> None:
     asked: list[str] = []
     up = [False]
 
-    def answer(command: object) -> ExecResult:
-        word = str(list(command)[0])  # type: ignore[call-overload]
+    def answer(command: Sequence[str]) -> ExecResult:
+        word = str(command[0])
         asked.append(word)
         return ExecResult(0 if up[0] else 1, b"")
 
@@ -332,8 +338,15 @@ def test_deletion_gives_the_grace_period_and_the_hook_counts_inside() -> None:
 def test_a_hook_that_takes_all_leaves_two_seconds() -> None:
     """4g: the one-off 2 s."""
 
+    class Busy(HollowRuntime):
+        async def exec_capture(
+            self, container_id: str, command: object, *, timeout: float
+        ) -> ExecResult:  # type: ignore[override]
+            await asyncio.sleep(timeout)
+            raise ExecTimeout("too slow")
+
     async def scenario(world: World) -> None:
-        hook = Lifecycle(preStop=LifecycleHandler(sleep=SleepAction(seconds=100)))
+        hook = Lifecycle(preStop=LifecycleHandler(exec=ExecAction(command=["sleep", "100"])))
         await world.create(pod(container(lifecycle=hook), terminationGracePeriodSeconds=10))
         await world.until(is_ready)
         began = now()
@@ -342,7 +355,7 @@ def test_a_hook_that_takes_all_leaves_two_seconds() -> None:
         assert 11.5 <= now() - began <= 13
         assert "FailedPreStopHook" in await world.reasons()
 
-    simulate(scenario, runtime=lambda name: HollowRuntime(stop_delay=60.0))
+    simulate(scenario, runtime=lambda name: Busy(stop_delay=60.0))
 
 
 def test_a_shorter_grace_period_cuts_the_running_one_short() -> None:
@@ -371,9 +384,8 @@ def test_forced_deletion_removes_the_object_at_once_and_the_containers_soon() ->
         began = now()
         await world.gone()
         assert now() == began
-        async with asyncio.timeout(60):
-            while await world.runtime.list():
-                await asyncio.sleep(0.1)
+        await eventually(lambda: not world.agents[0].pods.workers)
+        assert not await world.runtime.list()
         assert now() - began < 5
 
     simulate(scenario, runtime=lambda name: HollowRuntime(stop_delay=100.0))
@@ -478,9 +490,8 @@ def test_a_failed_post_start_hook_ends_the_container() -> None:
     async def scenario(world: World) -> None:
         hook = Lifecycle(postStart=LifecycleHandler(exec=ExecAction(command=["x"])))
         await world.create(pod(container(lifecycle=hook)))
-        await world.run_of("app", 1)
-        reasons = await world.reasons()
-        assert "FailedPostStartHook" in reasons
+        await world.until(lambda p: _restarts(p) == 1)
+        assert "FailedPostStartHook" in await world.reasons()
 
     simulate(scenario, runtime=lambda name: HollowRuntime(execute=lambda c: ExecResult(1, b"no")))
 
