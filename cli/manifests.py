@@ -67,11 +67,14 @@ class Manifest:
 
     def complaint(self, cause: Cause) -> str:
         """`web.yaml:7:5: spec.containers[0].imagee: unknown field`."""
-        place = self.document.place(_joined(self.inside, cause.field))
-        return f"{_at(self.source, place)}: {cause}"
+        return f"{_at(self.source, self.place(cause))}: {cause}"
 
     def complaints(self, causes: Sequence[Cause]) -> list[str]:
-        return [self.complaint(cause) for cause in causes]
+        """In the order of the file."""
+        return [self.complaint(cause) for cause in sorted(causes, key=self.place)]
+
+    def place(self, cause: Cause) -> Place:
+        return self.document.place(_joined(self.inside, cause.field))
 
 
 def _joined(inside: str, field: str) -> str:

@@ -18,7 +18,7 @@ SEGMENT = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 MOST_NODES = 200_000  # a document that unfolds to more is an attack by aliases
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where something stands in a file; both count from 1."""
 

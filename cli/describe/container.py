@@ -13,17 +13,13 @@ def container_lines(spec: Any, status: Any) -> list[str]:
     for title, words in (("Command", spec.command), ("Args", spec.args)):
         if words:
             lines += [f"    {title}:", *(f"      {line}" for word in words for line in word.split("\n"))]
-    if status is not None:
-        lines += _state("State", status.state)
-        if any(status.lastState.HasField(each) for each in STATES):
-            lines += _state("Last State", status.lastState)
-        lines += fields([("Ready", yes(status.ready)), ("Restart Count", str(status.restartCount))], "    ")
+    lines += fields(_course(status), "    ") if status is not None else []
     for title, amounts in (("Limits", spec.resources.limits), ("Requests", spec.resources.requests)):
         if amounts:
             lines += [f"    {title}:", *fields([(k, amounts[k]) for k in sorted(amounts)], "      ")]
     lines += fields(_probes(spec), "    ")
     for title, body in (("Environment", [_variable(each) for each in spec.env]), ("Mounts", [_mount(each) for each in spec.volumeMounts])):
-        lines += [f"    {title}:", *body] if body else fields([(title, NONE), ("Restart Count", "")], "    ")[:1]
+        lines += [f"    {title}:", *body] if body else [f"    {title + ':':<16}{NONE}"]
     return lines
 
 
@@ -40,21 +36,27 @@ def _facts(spec: Any, status: Any) -> list[Field]:
     ]
 
 
-def _state(title: str, state: Any) -> list[str]:
+def _course(status: Any) -> list[Field]:
+    """How it is, how its last run ended, and how often it was started again."""
+    rows = _state("State", status.state)
+    if any(status.lastState.HasField(each) for each in STATES):
+        rows += _state("Last State", status.lastState)
+    return [*rows, ("Ready", yes(status.ready)), ("Restart Count", str(status.restartCount))]
+
+
+def _state(title: str, state: Any) -> list[Field]:
     if state.HasField("running"):
-        rows: list[Field] = [(title, "Running"), ("  Started", moment(state.running.startedAt))]
-    elif state.HasField("terminated"):
+        return [(title, "Running"), ("  Started", moment(state.running.startedAt))]
+    if state.HasField("terminated"):
         ended = state.terminated
-        rows = [(title, "Terminated"), ("  Reason", ended.reason)]
+        rows: list[Field] = [(title, "Terminated"), ("  Reason", ended.reason)]
         rows += [("  Message", ended.message.strip())] if ended.message else []
         rows += [("  Exit Code", str(ended.exitCode))]
         rows += [("  Signal", str(ended.signal))] if ended.signal else []
-        rows += [("  Started", moment(ended.startedAt)), ("  Finished", moment(ended.finishedAt))]
-    else:
-        rows = [(title, "Waiting")]
-        rows += [("  Reason", state.waiting.reason)] if state.waiting.reason else []
-        rows += [("  Message", state.waiting.message)] if state.waiting.message else []
-    return fields(rows, "    ")
+        return [*rows, ("  Started", moment(ended.startedAt)), ("  Finished", moment(ended.finishedAt))]
+    rows = [(title, "Waiting")]
+    rows += [("  Reason", state.waiting.reason)] if state.waiting.reason else []
+    return rows + ([("  Message", state.waiting.message)] if state.waiting.message else [])
 
 
 def _probes(spec: Any) -> list[Field]:
