@@ -45,7 +45,7 @@ def test_logs_in_all_their_ways(tmp_path: Path) -> None:
         )
         await node.create(pod(made, restartPolicy="Never"))
         await node.until(is_ready)
-        while "wrong" not in await node.logs():
+        while "wrong" not in await node.logs():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         assert sorted((await node.logs()).split("\n")) == [
             "",
