@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from api import clock
 from node_agent.pods.admission import refusal
 from node_agent.pods.hands import Hands, Tools
+from node_agent.pods.sandboxspec import host_ports
 from node_agent.pods.status import Place
 from node_agent.pods.worker import PodWorker
 from node_agent.runtime.model import PodRecord
@@ -68,7 +69,10 @@ class PodManager:
         first = self._began < 0
         self._records, self._began = {r.pod_uid: r for r in records}, began
         if first:
-            self._tools.network.adopt(_addresses(records))
+            addresses = _addresses(records)
+            here = [self._workers[uid].pod for uid in addresses if uid in self._workers]
+            ports = [p for pod in here for p in host_ports(pod, addresses[pod.metadata.uid])]
+            self._tools.network.adopt(addresses, ports)
         for uid, worker in self._workers.items():
             worker.observe(self._records.get(uid, PodRecord(uid)), began)
         self._sweep()
