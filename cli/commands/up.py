@@ -85,7 +85,9 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
     if changed and any(daemons.running(layout, part) for part in daemons.PARTS):
         said = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
-        raise CommandError(f"the cluster in {layout.root} runs with another {said}: helmling down first")
+        raise CommandError(
+            f"the cluster in {layout.root} runs with another {said}: helmling down first"
+        )
     return wishes
 
 
@@ -222,7 +224,9 @@ def _until_listening(layout: Layout, address: str, deadline: float) -> None:
             if probe.connect_ex((host, int(port))) == 0 and layout.admin.exists():
                 return
         if time.monotonic() > deadline:
-            raise CommandError(f"the control plane does not answer.\n{daemons.last_words(layout.log('server'))}")
+            raise CommandError(
+                f"the control plane does not answer.\n{daemons.last_words(layout.log('server'))}"
+            )
         time.sleep(PAUSE)
 
 
@@ -294,13 +298,17 @@ def _stop_other(layout: Layout, part: str) -> None:
 
 def _welcome(session: Session, layout: Layout, wishes: Wishes, progress: Progress) -> None:
     if wishes.is_hollow:
-        progress.say("These nodes are HOLLOW: pods are scheduled and reported as running, but nothing runs.")
+        progress.say(
+            "These nodes are HOLLOW: pods are scheduled and reported as running, but nothing runs."
+        )
     usual = str(layout.root) == data_dir_without_flags(session)
     if os.environ.get("KUBECONFIG"):
         progress.say(f"$KUBECONFIG points elsewhere: use --data-dir={layout.root}, or unset it.")
     elif not usual:
         progress.say(f"To find it:  export HELMLING_DATA_DIR={layout.root}")
-    progress.say("Try:  helmling get nodes;  helmling run web --image=helmling/hello:v1;  helmling get pods")
+    progress.say(
+        "Try:  helmling get nodes;  helmling run web --image=helmling/hello:v1;  helmling get pods"
+    )
     progress.say("Stop: helmling down (its state stays)")
 
 
