@@ -37,7 +37,7 @@ FLAGS = (
     Flag("grace-period", "Seconds to end in; -1: as they wish. 0 needs --force.", form="number", default="-1"),
     switch("wait", "Wait until they are gone.", default=True),
     Flag("timeout", "How long to wait: 30s, 2m; 0: as long as it takes.", default="0s"),
-    Flag("cascade", "What becomes of what they own: background, orphan or foreground.", default="background", bare="background"),
+    Flag("cascade", "Of what they own: background, orphan or foreground.", default="background", bare="background"),
     switch("ignore-not-found", "It is no error if an object does not exist."),
 )  # fmt: skip
 IMMEDIATE = (
