@@ -47,19 +47,47 @@ class Connection:
         request = service.GetRequest(target=target_of(kind, namespace, name))
         return unpack(self._call("Get", request))
 
-    def create(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
+    def create(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
         request = service.CreateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Create", request))
 
-    def update(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
+    def update(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
         request = service.UpdateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Update", request))
 
-    def patch(self, kind: Kind, name: str, namespace: str, patch: bytes, media: str, *, dry_run: bool = False, subresource: str = "") -> Any:  # fmt: skip
+    def patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str,
+        patch: bytes,
+        media: str,
+        *,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Any:
         request = service.PatchRequest(
             target=target_of(kind, namespace, name, subresource),
             patchType=media,
@@ -68,7 +96,9 @@ class Connection:
         )
         return unpack(self._call("Patch", request))
 
-    def delete(self, kind: Kind, name: str, namespace: str, options: Any, *, dry_run: bool = False) -> Any:  # fmt: skip
+    def delete(
+        self, kind: Kind, name: str, namespace: str, options: Any, *, dry_run: bool = False
+    ) -> Any:
         request = service.DeleteRequest(
             target=target_of(kind, namespace, name),
             deleteOptions=options,
@@ -88,7 +118,9 @@ class Connection:
             if not request.continueToken:
                 return
 
-    def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> tuple[list[Any], str]:  # fmt: skip
+    def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Any], str]:
         """The objects, and the version of the list."""
         request = service.ListRequest(
             target=target_of(kind, namespace), labelSelector=labels, fieldSelector=fields
@@ -123,7 +155,7 @@ class Connection:
             self._fail(error)
 
     def stream(self, method: str, requests: Iterable[Any]) -> Any:
-        """A call in both directions: Exec, Attach or PortForward. Iterating over it raises grpc.RpcError: see `fail`."""
+        """Exec, Attach or PortForward: bytes both ways. Iterating raises grpc.RpcError; see `fail`."""
         self._show(method, None)
         return getattr(self._streams, method)(iter(requests))
 
@@ -170,6 +202,4 @@ def target_of(kind: Kind, namespace: str = "", name: str = "", subresource: str 
 
 
 def _options(dry_run: bool, validation: str) -> Any:
-    return service.WriteOptions(
-        dryRun=dry_run, fieldManager=MANAGER, fieldValidation=validation
-    )
+    return service.WriteOptions(dryRun=dry_run, fieldManager=MANAGER, fieldValidation=validation)

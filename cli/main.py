@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from cli.errors import INTERRUPTED, REFUSED, CommandError, Exit, UsageError
 
 if TYPE_CHECKING:
-    from cli.command import Command, Session
+    from cli.command import Command
 
 # word -> (module in cli/commands, group in the help, what it does in one line). The Command in the module has the
 # word's name in capitals: `port-forward` is cli.commands.portforward.PORT_FORWARD.
-CLUSTER, BEGINNER, INTERMEDIATE = "Your Own Cluster", "Basic Commands (Beginner)", "Basic Commands (Intermediate)"
+CLUSTER, BEGINNER, INTERMEDIATE = (
+    "Your Own Cluster",
+    "Basic Commands (Beginner)",
+    "Basic Commands (Intermediate)",
+)
 DEBUG, ADVANCED = "Troubleshooting and Debugging Commands", "Advanced Commands"
 SETTINGS, OTHER = "Settings Commands", "Other Commands"
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -69,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         return REFUSED
     except Exit as end:
         return _flushed(end.code)
-    except Exception as error:  # noqa: BLE001 - the one place that turns errors into words
+    except Exception as error:
         if os.environ.get("HELMLING_DEBUG") == "1":
             raise
         return _tell(error, words)
@@ -101,7 +105,9 @@ def run(words: list[str]) -> int:
 
 def _asks_for_help(command: "Command", words: list[str]) -> bool:
     before_dash = words[: words.index("--")] if "--" in words else words
-    return "--help" in before_dash or ("-h" in before_dash and all(f.short != "h" for f in command.flags))
+    return "--help" in before_dash or (
+        "-h" in before_dash and all(f.short != "h" for f in command.flags)
+    )
 
 
 def command_named(word: str) -> "Command":
@@ -124,7 +130,9 @@ def _unknown(word: str) -> str:
     if word in KUBECTL_ONLY:
         return f'"{word}" is a kubectl command that helmling does not have; "helmling help" lists those it has'
     guess = nearest(word, list(COMMANDS))
-    meant = f"\n\nDid you mean this?\n\t{guess}" if guess else '\nRun "helmling help" for the commands.'
+    meant = (
+        f"\n\nDid you mean this?\n\t{guess}" if guess else '\nRun "helmling help" for the commands.'
+    )
     return f'unknown command "{word}" for "helmling"{meant}'
 
 

@@ -13,14 +13,14 @@ from cli.resources import qualified
 from cli.wording import of_error, suffix
 
 DRY_RUN = Flag(
-    "dry-run", 'Must be "none", "server" or "client": server goes through all checks, client asks nobody; nothing is stored.',
+    "dry-run", "none, server (all checks, nothing is stored) or client (nobody is asked).",
     default="none", bare="unchanged",
 )  # fmt: skip
 FORCE_HINT = "--dry-run takes client, server or none: --dry-run=server"
 
 
 def dry_run(session: Session) -> str:
-    """"none", "client" or "server"."""
+    """ "none", "client" or "server"."""
     value = session.flags.text("dry-run")
     if value == "unchanged":
         raise UsageError(f"which dry run? {FORCE_HINT}")
@@ -71,8 +71,10 @@ def in_its_file(manifest: Manifest, error: ApiError) -> str:
     return f'{of_error(error)} (from "{manifest.source}")'
 
 
-def check_all(session: Session, manifests: list[Manifest], attempt: Callable[[Manifest], None]) -> None:
-    """Tries every write as a dry run, so that nothing is half applied. Says all refusals and ends with 1 if there are any."""
+def check_all(
+    session: Session, manifests: list[Manifest], attempt: Callable[[Manifest], None]
+) -> None:
+    """Tries every write as a dry run, so that nothing is half applied. Raises Exit after saying all refusals."""
     refused = []
     for manifest in manifests:
         try:

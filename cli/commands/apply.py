@@ -1,8 +1,8 @@
 """`helmling apply`: make the cluster look like the files.
 
-A three-way merge. The manifest as it was applied last is kept in an annotation of the object; what was in it then and is not in the
-file now is removed, what the file says is set, and everything else (defaults, status, other people's labels) stays.
-https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
+A three-way merge. The manifest as it was applied last is kept in an annotation of the object; what was in it then
+and is not in the file now is removed, what the file says is set, and everything else (defaults, status, other
+people's labels) stays. https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
 """
 
 import json
@@ -36,7 +36,8 @@ FLAGS = (
     Flag("field-manager", "Kept for kubectl's sake."),
 )  # fmt: skip
 MISSING = (
-    "Warning: resource {} is missing the kubectl.kubernetes.io/last-applied-configuration annotation which is required by "
+    "Warning: resource {} is missing the kubectl.kubernetes.io/last-applied-configuration annotation "
+    "which is required by "
     "helmling apply. helmling apply should only be used on resources created declaratively by either helmling create "
     "--save-config or helmling apply. The missing annotation will be patched automatically."
 )
@@ -120,7 +121,9 @@ def _apply_once(session: Session, manifest: Manifest, others: list[Manifest], mo
     if mode == "client":
         return tell(session, manifest.kind, planned.live, "configured")
     after = _send(session, manifest, planned.patch, dry=mode == "server")
-    same = mode == "none" and after.metadata.resourceVersion == planned.live.metadata.resourceVersion
+    same = (
+        mode == "none" and after.metadata.resourceVersion == planned.live.metadata.resourceVersion
+    )
     return tell(session, manifest.kind, after, "unchanged" if same else "configured")
 
 
@@ -147,7 +150,8 @@ def _send(session: Session, manifest: Manifest, patch: dict[str, Any], *, dry: b
 
 APPLY = Command(
     usage="apply -f FILENAME [flags]",
-    about="Apply a configuration to a resource by file name or stdin.\n\nThe resource is created if it does not exist yet. All "
+    about="Apply a configuration to a resource by file name or stdin.\n\nThe resource is created if it does "
+    "not exist yet. All "
     "objects of all files are checked by the server first: if one is refused, nothing is applied.",
     examples="""  # Apply a manifest
   helmling apply -f pod.yaml

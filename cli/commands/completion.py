@@ -1,7 +1,8 @@
 """`helmling completion`: scripts that let a shell complete commands, flags, kinds and the names of objects.
 
-The scripts know nothing: at each press of the key they call the hidden `helmling __complete WORDS…`, which answers with one
-candidate per line. So candidates come from the same tables as the commands, and names from the cluster.
+The scripts know nothing: at each press of the key they call the hidden `helmling __complete WORDS…`, which
+answers with one candidate per line. So candidates come from the same tables as the commands, and names from the
+cluster.
 """
 
 import os
@@ -49,7 +50,9 @@ def run(session: Session) -> int | None:
         raise UsageError(f"which shell? One of: {', '.join(SCRIPTS)}")
     shell = session.args[0]
     if shell not in SCRIPTS:
-        raise UsageError(f'unsupported shell type "{shell}"{did_you_mean(shell, list(SCRIPTS))} One of: {", ".join(SCRIPTS)}')
+        raise UsageError(
+            f'unsupported shell type "{shell}"{did_you_mean(shell, list(SCRIPTS))} One of: {", ".join(SCRIPTS)}'
+        )
     sys.stdout.write(SCRIPTS[shell])
     return 0
 
@@ -58,7 +61,7 @@ def run_complete(session: Session) -> int | None:
     words = session.flags.after_dash or [""]
     try:
         found = candidates(words[:-1], words[-1])
-    except Exception:  # noqa: BLE001 - whoever presses a key wants candidates, not complaints
+    except Exception:
         return 0
     for word in sorted(set(found)):
         session.say(word)
@@ -72,7 +75,10 @@ def candidates(before: list[str], word: str) -> Iterable[str]:
     name = next((each for each in before if each in COMMANDS), "")
     if not name:
         flags: Iterable[Flag] = GLOBAL_FLAGS
-        return _starting([f"--{flag.name}" for flag in flags] if word.startswith("-") else [*COMMANDS, "help"], word)
+        return _starting(
+            [f"--{flag.name}" for flag in flags] if word.startswith("-") else [*COMMANDS, "help"],
+            word,
+        )
     command = command_named(name)
     after = before[before.index(name) + 1 :]
     flags = (*GLOBAL_FLAGS, *command.flags)
@@ -99,7 +105,9 @@ def _values(flag: Flag, before: list[str]) -> list[str]:
     from cli.output.chosen import FORMS
 
     fixed = {
-        "output": [f"{form}=" if form.startswith(("jsonpath", "custom")) else form for form in FORMS],
+        "output": [
+            f"{form}=" if form.startswith(("jsonpath", "custom")) else form for form in FORMS
+        ],
         "dry-run": ["none", "client", "server"],
         "type": ["json", "merge", "strategic"],
         "cascade": ["background", "foreground", "orphan"],
@@ -110,11 +118,17 @@ def _values(flag: Flag, before: list[str]) -> list[str]:
     if flag.name == "namespace":
         return names(before, "namespaces")
     if flag.name == "filename":
-        return [each for each in os.listdir() if os.path.isdir(each) or each.endswith((".yaml", ".yml", ".json"))]
+        return [
+            each
+            for each in os.listdir()
+            if os.path.isdir(each) or each.endswith((".yaml", ".yml", ".json"))
+        ]
     return fixed.get(flag.name, [])
 
 
-def _arguments(command: Command, name: str, before: list[str], after: list[str], word: str) -> list[str]:
+def _arguments(
+    command: Command, name: str, before: list[str], after: list[str], word: str
+) -> list[str]:
     from api.kinds import KINDS
 
     if name == "completion":
@@ -184,11 +198,10 @@ def _global_words(before: list[str]) -> list[str]:
     return chosen
 
 
-
-
 COMPLETION = Command(
     usage="completion (bash | zsh | fish)",
-    about="Output shell completion code.\n\nCompletes commands, flags, kinds, namespaces and the names of objects in the cluster.",
+    about="Output shell completion code.\n\nCompletes commands, flags, kinds, namespaces and the names of "
+    "objects in the cluster.",
     examples="""  # For this shell
   source <(helmling completion bash)
 

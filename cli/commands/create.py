@@ -19,7 +19,9 @@ FLAGS = (
     VALIDATE,
     DRY_RUN,
     OUTPUT,
-    switch("save-config", "Remember the manifest in the object, so that apply can change it later."),
+    switch(
+        "save-config", "Remember the manifest in the object, so that apply can change it later."
+    ),
     Flag("field-manager", "Kept for kubectl's sake."),
 )
 SUBCOMMANDS = ("namespace", "ns")
@@ -83,7 +85,9 @@ def as_applied(plain: dict[str, Any]) -> str:
     import json
 
     metadata = dict(plain.get("metadata") or {})
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
+    annotations = {
+        k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED
+    }
     metadata["annotations"] = annotations
     return json.dumps(plain | {"metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
 
@@ -112,11 +116,10 @@ def create_one(session: Session, kind: Kind, obj: Any, namespace: str) -> int:
     return 0
 
 
-
-
 CREATE = Command(
     usage="create -f FILENAME | create namespace NAME [flags]",
-    about="Create a resource from a file or from stdin.\n\nJSON and YAML formats are accepted. All objects of all files "
+    about="Create a resource from a file or from stdin.\n\nJSON and YAML formats are accepted. All objects "
+    "of all files "
     "are checked before the first is created.",
     examples="""  # Create a pod from a manifest
   helmling create -f pod.yaml

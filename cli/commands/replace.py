@@ -20,7 +20,7 @@ FLAGS = (
     DRY_RUN,
     OUTPUT,
     switch("force", "Delete the object and create it anew: for what cannot be changed in place."),
-    Flag("grace-period", "With --force: seconds the object gets to end; -1: as it wishes.", form="number", default="-1"),
+    Flag("grace-period", "With --force: seconds to end in; -1: as it wishes.", form="number", default="-1"),
     switch("save-config", "Remember the manifest in the object, so that apply can change it later."),
 )  # fmt: skip
 
@@ -60,7 +60,9 @@ def _try_anew(session: Session, manifest: Manifest, others: list[Manifest]) -> N
     copy.CopyFrom(manifest.object)
     copy.metadata.name, copy.metadata.generateName = "", f"{manifest.name}-"[:40]
     copy.metadata.resourceVersion = copy.metadata.uid = ""
-    shadow = Manifest(manifest.kind, copy, manifest.plain, manifest.source, manifest.document, manifest.inside)  # fmt: skip
+    shadow = Manifest(
+        manifest.kind, copy, manifest.plain, manifest.source, manifest.document, manifest.inside
+    )
     try_create(session, shadow, others)
 
 
@@ -84,7 +86,8 @@ def _anew(session: Session, manifest: Manifest) -> None:
 
 REPLACE = Command(
     usage="replace -f FILENAME [flags]",
-    about="Replace a resource by file name or stdin.\n\nThe file must hold the complete object. Fields that it leaves out are "
+    about="Replace a resource by file name or stdin.\n\nThe file must hold the complete object. Fields that "
+    "it leaves out are "
     "unset. With a resourceVersion in it, the replacement succeeds only if nobody else has changed the object since.",
     examples="""  # Replace a pod's labels, say, by those of the file
   helmling get pod web -o yaml > web.yaml

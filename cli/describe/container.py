@@ -12,19 +12,34 @@ def container_lines(spec: Any, status: Any) -> list[str]:
     lines = [f"  {spec.name}:", *fields(_facts(spec, status), "    ")]
     for title, words in (("Command", spec.command), ("Args", spec.args)):
         if words:
-            lines += [f"    {title}:", *(f"      {line}" for word in words for line in word.split("\n"))]
+            lines += [
+                f"    {title}:",
+                *(f"      {line}" for word in words for line in word.split("\n")),
+            ]
     lines += fields(_course(status), "    ") if status is not None else []
-    for title, amounts in (("Limits", spec.resources.limits), ("Requests", spec.resources.requests)):
+    for title, amounts in (
+        ("Limits", spec.resources.limits),
+        ("Requests", spec.resources.requests),
+    ):
         if amounts:
-            lines += [f"    {title}:", *fields([(k, amounts[k]) for k in sorted(amounts)], "      ")]
+            lines += [
+                f"    {title}:",
+                *fields([(k, amounts[k]) for k in sorted(amounts)], "      "),
+            ]
     lines += fields(_probes(spec), "    ")
-    for title, body in (("Environment", [_variable(each) for each in spec.env]), ("Mounts", [_mount(each) for each in spec.volumeMounts])):
+    for title, body in (
+        ("Environment", [_variable(each) for each in spec.env]),
+        ("Mounts", [_mount(each) for each in spec.volumeMounts]),
+    ):
         lines += [f"    {title}:", *body] if body else [f"    {title + ':':<16}{NONE}"]
     return lines
 
 
 def _facts(spec: Any, status: Any) -> list[Field]:
-    ports = ", ".join(f"{port.containerPort}/{port.protocol}{f' ({port.name})' if port.name else ''}" for port in spec.ports)
+    ports = ", ".join(
+        f"{port.containerPort}/{port.protocol}{f' ({port.name})' if port.name else ''}"
+        for port in spec.ports
+    )
     hosts = ", ".join(f"{port.hostPort}/{port.protocol}" for port in spec.ports)
     plural = "s" if len(spec.ports) > 1 else ""
     return [
@@ -53,14 +68,22 @@ def _state(title: str, state: Any) -> list[Field]:
         rows += [("  Message", ended.message.strip())] if ended.message else []
         rows += [("  Exit Code", str(ended.exitCode))]
         rows += [("  Signal", str(ended.signal))] if ended.signal else []
-        return [*rows, ("  Started", moment(ended.startedAt)), ("  Finished", moment(ended.finishedAt))]
+        return [
+            *rows,
+            ("  Started", moment(ended.startedAt)),
+            ("  Finished", moment(ended.finishedAt)),
+        ]
     rows = [(title, "Waiting")]
     rows += [("  Reason", state.waiting.reason)] if state.waiting.reason else []
     return rows + ([("  Message", state.waiting.message)] if state.waiting.message else [])
 
 
 def _probes(spec: Any) -> list[Field]:
-    named = (("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe"))
+    named = (
+        ("Liveness", "livenessProbe"),
+        ("Readiness", "readinessProbe"),
+        ("Startup", "startupProbe"),
+    )
     return [(title, probe(getattr(spec, name))) for title, name in named if spec.HasField(name)]
 
 
@@ -84,7 +107,11 @@ def _action(each: Any) -> str:
 
 
 def _port(value: Any) -> str:
-    return str(int(value.number_value)) if value.WhichOneof("kind") == "number_value" else str(value.string_value)
+    return (
+        str(int(value.number_value))
+        if value.WhichOneof("kind") == "number_value"
+        else str(value.string_value)
+    )
 
 
 def _variable(each: Any) -> str:

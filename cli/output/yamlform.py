@@ -104,7 +104,7 @@ def _is_plain(text: str) -> bool:
 def _block(text: str, indent: str) -> str:
     r"""`|-` has no newline at its end, `|` one, `|+` several. Text that a block cannot hold is escaped."""
     stripped = text.rstrip("\n")
-    if not stripped or text[0] in " \n\t" or "\t" in text and re.search(r"^\s*\t", text, re.M):
+    if not stripped or text[0] in " \n\t" or ("\t" in text and re.search(r"^\s*\t", text, re.M)):
         return _escaped(text)
     ends = len(text) - len(stripped)
     mark = {0: "|-", 1: "|"}.get(ends, "|+")
