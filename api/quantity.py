@@ -23,7 +23,7 @@ _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL_SUFFIX = {power: suffix for suffix, power in _DECIMAL.items()}
 _BINARY_SUFFIX = {0: "", **{power: suffix for suffix, power in _BINARY.items()}}
 _FORM = re.compile(
-    r"([+-]?)(?:([0-9]{1,300})\.?([0-9]{0,300})|\.([0-9]{1,300}))(?:([eE][+-]?[0-9]{1,4})|([numkMGTPE]|[KMGTPE]i)?)",
+    r"([+-]?)(?:([0-9]{1,300})(?:\.([0-9]{0,300}))?|\.([0-9]{1,300}))(?:([eE][+-]?[0-9]{1,4})|([numkMGTPE]|[KMGTPE]i)?)",
     re.ASCII,
 )
 SYNTAX = (

@@ -1,15 +1,21 @@
 """What a field is, beyond its type: the options of proto/v1/options.proto, read once from the descriptors."""
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from proto.v1 import options_pb2
 
 TIMESTAMP = "google.protobuf.Timestamp"
 VALUE = "google.protobuf.Value"
 ANY = "google.protobuf.Any"
+
+
+def fields_of(message_type: type[Message]) -> Descriptor:
+    """The descriptor of a protobuf class (its stubs leave open which of two classes that is)."""
+    return cast(Descriptor, message_type.DESCRIPTOR)
 
 
 @cache

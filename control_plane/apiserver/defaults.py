@@ -96,6 +96,11 @@ def default_volume(volume: Volume) -> None:
 
 def default_node(node: Node) -> None:
     default_type(node)
+    spec = node.spec
+    if spec.podCIDR and not spec.podCIDRs:
+        spec.podCIDRs.append(spec.podCIDR)
+    elif spec.podCIDRs and not spec.podCIDR:
+        spec.podCIDR = spec.podCIDRs[0]
     if node.HasField("status"):
         status = node.status
         _canonical(status.capacity)
@@ -138,7 +143,7 @@ def _default_resources(container: Container) -> None:
     _canonical(limits)
     _canonical(requests)
     for name in limits:
-        if name not in requests:
+        if name not in requests and quantity.valid(limits[name]):
             requests[name] = limits[name]
 
 

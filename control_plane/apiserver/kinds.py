@@ -1,16 +1,21 @@
 """The table of strategies: every hook of every kind. A new kind is one more row here and in api/kinds.py.
 
-The registry calls the hooks in this order: metadata.prepare_create (the name is known from then on), default, admission,
-prepare_create, validate; for an update: default, metadata.prepare_update, prepare_update, validate_update.
+The registry calls the hooks in this order: metadata.prepare_create (the name is known from then on), default,
+admission, prepare_create, validate; for an update: default, metadata.prepare_update, prepare_update, validate_update.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from api import kinds
+from api.errors import Cause
 from api.kinds import Kind
 from control_plane.apiserver import defaults
+from control_plane.apiserver.printers import cluster as print_cluster
+from control_plane.apiserver.printers import pod as print_pod
 from control_plane.apiserver.qos import qos_class
-from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.strategy import Strategy, no_causes
+from control_plane.apiserver.validation import cluster, meta, pod, pod_update, schema
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.pod_pb2 import Pod
 
@@ -45,10 +50,10 @@ def metadata_fields(obj: Any) -> dict[str, str]:
     return {"metadata.name": meta.name, "metadata.namespace": meta.namespace}
 
 
-def pod_fields(pod: Pod) -> dict[str, str]:
-    spec, status = pod.spec, pod.status
+def pod_fields(obj: Pod) -> dict[str, str]:
+    spec, status = obj.spec, obj.status
     return {
-        **metadata_fields(pod),
+        **metadata_fields(obj),
         "spec.nodeName": spec.nodeName,
         "spec.restartPolicy": spec.restartPolicy,
         "spec.schedulerName": spec.schedulerName,
@@ -59,13 +64,13 @@ def pod_fields(pod: Pod) -> dict[str, str]:
     }
 
 
-def prepare_pod(pod: Pod) -> None:
+def prepare_pod(new: Pod) -> None:
     """A new pod waits: nothing has happened to it yet, whatever the client wrote into the status."""
-    pod.ClearField("status")
-    pod.status.phase = "Pending"
-    pod.status.qosClass = qos_class(pod)
-    if pod.spec.schedulingGates:
-        pod.status.conditions.add(
+    new.ClearField("status")
+    new.status.phase = "Pending"
+    new.status.qosClass = qos_class(new)
+    if new.spec.schedulingGates:
+        new.status.conditions.add(
             type="PodScheduled",
             status="False",
             reason="SchedulingGated",
@@ -73,11 +78,11 @@ def prepare_pod(pod: Pod) -> None:
         )
 
 
-def pod_grace(pod: Pod) -> int | None:
+def pod_grace(obj: Pod) -> int | None:
     """None for a pod that no node has, or whose containers have all ended: nobody is there to wait for."""
-    if not pod.spec.nodeName or pod.status.phase in ("Succeeded", "Failed"):
+    if not obj.spec.nodeName or obj.status.phase in ("Succeeded", "Failed"):
         return None
-    return max(pod.spec.terminationGracePeriodSeconds, 0)
+    return max(obj.spec.terminationGracePeriodSeconds, 0)
 
 
 def node_fields(node: Node) -> dict[str, str]:
@@ -127,36 +132,125 @@ def event_fields(event: Event) -> dict[str, str]:
     }
 
 
-STRATEGIES: dict[Kind, Strategy] = {
-    strategy.kind: strategy
-    for strategy in (
-        Strategy(
-            kinds.of(Pod),
-            default=defaults.default_pod,
-            prepare_create=prepare_pod,
-            prepare_update=keep_status,
-            prepare_status=keep_all_but_status,
-            selectable=pod_fields,
-            grace=pod_grace,
-        ),
-        Strategy(
-            kinds.of(Node),
-            default=defaults.default_node,
-            # Its agent creates a node together with its status.
-            prepare_update=keep_status,
-            prepare_status=keep_all_but_status,
-            selectable=node_fields,
-        ),
-        Strategy(
-            kinds.of(Namespace),
-            default=defaults.default_namespace,
-            prepare_create=prepare_namespace,
-            prepare_update=prepare_namespace_update,
-            prepare_status=keep_all_but_status,
-            prepare_finalize=prepare_namespace_finalize,
-            selectable=namespace_fields,
-        ),
-        Strategy(kinds.of(Event), default=defaults.default_type, selectable=event_fields),
-        Strategy(kinds.of(Lease), default=defaults.default_type, selectable=metadata_fields),
-    )
-}
+def prepare_pod_status(new: Pod, old: Pod) -> None:
+    """A node reports what it sees; the class of service is fixed, and podIP is always the first of podIPs."""
+    keep_all_but_status(new, old)
+    status = new.status
+    status.qosClass = status.qosClass or old.status.qosClass
+    for one, several in ((status.podIP, status.podIPs), (status.hostIP, status.hostIPs)):
+        if one and not several:
+            several.add(ip=one)
+    if status.podIPs:
+        status.podIP = status.podIPs[0].ip
+    if status.hostIPs:
+        status.hostIP = status.hostIPs[0].ip
+
+
+def new_object(kind: Kind, own: Callable[[Any], Sequence[Cause]]) -> Callable[[Any], list[Cause]]:
+    """Checks an object as a whole: rules of fields, metadata, and the rules of its kind."""
+
+    def validate(obj: Any) -> list[Cause]:
+        return [*schema.check(obj), *meta.validate_metadata(obj, kind), *own(obj)]
+
+    return validate
+
+
+def changed_object(
+    kind: Kind,
+    own: Callable[[Any], Sequence[Cause]],
+    change: Callable[[Any, Any], Sequence[Cause]] = no_causes,
+) -> Callable[[Any, Any], list[Cause]]:
+    """Checks the new object as a whole, and the change."""
+    validate = new_object(kind, own)
+
+    def validate_update(new: Any, old: Any) -> list[Cause]:
+        return [*meta.validate_metadata_update(new, old), *validate(new), *change(new, old)]
+
+    return validate_update
+
+
+def changed_pod(new: Pod, old: Pod) -> list[Cause]:
+    """A pod that was once accepted is not judged again, only what changes."""
+    found = meta.validate_metadata_update(new, old)
+    found += schema.check(new.metadata, "metadata")
+    found += meta.validate_metadata(new, kinds.of(Pod))
+    if new.spec != old.spec:
+        found += schema.check(new.spec, "spec")
+        found += pod_update.validate_pod_update(new, old)
+    return found
+
+
+def changed_status(
+    change: Callable[[Any, Any], Sequence[Cause]],
+) -> Callable[[Any, Any], list[Cause]]:
+    def validate_status(new: Any, old: Any) -> list[Cause]:
+        return [*schema.check(new.status, "status"), *change(new, old)]
+
+    return validate_status
+
+
+_POD, _NODE, _NAMESPACE = kinds.of(Pod), kinds.of(Node), kinds.of(Namespace)
+_EVENT, _LEASE = kinds.of(Event), kinds.of(Lease)
+
+_ALL = (
+    Strategy(
+        _POD,
+        default=defaults.default_pod,
+        prepare_create=prepare_pod,
+        prepare_update=keep_status,
+        prepare_status=prepare_pod_status,
+        validate=new_object(_POD, pod.validate_new_pod),
+        validate_update=changed_pod,
+        validate_status=changed_status(pod_update.validate_pod_status),
+        selectable=pod_fields,
+        grace=pod_grace,
+        columns=print_pod.COLUMNS,
+        row=print_pod.row,
+    ),
+    Strategy(
+        _NODE,
+        default=defaults.default_node,
+        # Its agent creates a node together with its status, so nothing is dropped at creation.
+        prepare_update=keep_status,
+        prepare_status=keep_all_but_status,
+        validate=new_object(_NODE, cluster.validate_node),
+        validate_update=changed_object(_NODE, cluster.validate_node, cluster.validate_node_update),
+        validate_status=changed_status(lambda new, old: cluster.validate_node_status(new)),
+        selectable=node_fields,
+        columns=print_cluster.NODE_COLUMNS,
+        row=print_cluster.node_row,
+    ),
+    Strategy(
+        _NAMESPACE,
+        default=defaults.default_namespace,
+        prepare_create=prepare_namespace,
+        prepare_update=prepare_namespace_update,
+        prepare_status=keep_all_but_status,
+        prepare_finalize=prepare_namespace_finalize,
+        validate=new_object(_NAMESPACE, cluster.validate_namespace),
+        validate_update=changed_object(_NAMESPACE, cluster.validate_namespace),
+        validate_status=changed_status(cluster.validate_namespace_status),
+        selectable=namespace_fields,
+        columns=print_cluster.NAMESPACE_COLUMNS,
+        row=print_cluster.namespace_row,
+    ),
+    Strategy(
+        _EVENT,
+        default=defaults.default_type,
+        validate=new_object(_EVENT, cluster.validate_event),
+        validate_update=changed_object(_EVENT, cluster.validate_event),
+        selectable=event_fields,
+        columns=print_cluster.EVENT_COLUMNS,
+        row=print_cluster.event_row,
+    ),
+    Strategy(
+        _LEASE,
+        default=defaults.default_type,
+        validate=new_object(_LEASE, no_causes),
+        validate_update=changed_object(_LEASE, no_causes),
+        selectable=metadata_fields,
+        columns=print_cluster.LEASE_COLUMNS,
+        row=print_cluster.lease_row,
+    ),
+)
+STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -95,10 +95,12 @@ class Registry:
         raise AssertionError("the last attempt has returned or raised")
 
     def _identify(self, obj: Any) -> None:
-        letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
-        metadata.prepare_create(
-            obj, uid=str(uuid.uuid4()), stamp=clock.timestamp(), suffix="".join(letters)
-        )
+        suffix = ""
+        if not obj.metadata.name:
+            letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
+            suffix = "".join(letters)
+        uid = str(uuid.uuid4())
+        metadata.prepare_create(obj, uid=uid, stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:
         """The stored object, or the one that has the name already."""

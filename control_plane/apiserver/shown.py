@@ -2,6 +2,7 @@
 
 from api import clock
 from control_plane.apiserver import tables
+from control_plane.apiserver.printers.table import columns
 from control_plane.apiserver.reads import INITIAL_EVENTS_END, Bookmark, Message, State
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
@@ -32,7 +33,7 @@ class TableEncoder:
 
     def __init__(self, strategy: Strategy, chosen: Chosen, include: str) -> None:
         self._strategy, self._chosen, self._include = strategy, chosen, include
-        self._columns = tables.columns(strategy)  # empty once they are sent
+        self._columns = columns(strategy)  # empty once they are sent
 
     def __call__(self, message: Message) -> bytes:
         now, events = clock.now(), []

@@ -1,16 +1,16 @@
-"""Objects as rows and columns. The server prints, so that every client shows the same (S#18)."""
+"""Tables as an answer: the rows that printers/ makes, each with as much of its object as was asked for (S#18)."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from google.protobuf.any_pb2 import Any as Envelope
-from google.protobuf.struct_pb2 import Value
 
 from api import rpc
 from api.errors import BadRequest
+from control_plane.apiserver.printers.table import columns, value
 from control_plane.apiserver.stored import Stored
-from control_plane.apiserver.strategy import Cell, Strategy
-from proto.v1.meta_pb2 import ListMeta, Table, TableColumn, TableRow
+from control_plane.apiserver.strategy import Strategy
+from proto.v1.meta_pb2 import ListMeta, Table, TableRow
 
 INCLUDE = ("", "Metadata", "Object", "None")
 
@@ -32,35 +32,12 @@ def table(
     )
 
 
-def columns(strategy: Strategy) -> list[TableColumn]:
-    return [
-        TableColumn(
-            name=column.name,
-            type=column.type,
-            format=column.format,
-            description=column.description,
-            priority=1 if column.wide else 0,
-        )
-        for column in strategy.columns
-    ]
-
-
 def row(stored: Stored, include: str, now: datetime) -> TableRow:
     obj = stored.decode()
-    cells = [_cell(cell) for cell in stored.strategy.row(obj, now)]
+    cells = [value(cell) for cell in stored.strategy.row(obj, now)]
     if include == "None":
         return TableRow(cells=cells)
     if include == "Object":
         return TableRow(cells=cells, object=Envelope.FromString(stored.envelope()))
     about = type(obj)(apiVersion=obj.apiVersion, kind=obj.kind, metadata=obj.metadata)
     return TableRow(cells=cells, object=rpc.pack(about))
-
-
-def _cell(cell: Cell) -> Value:
-    if cell is None:
-        return Value(null_value=0)  # type: ignore[arg-type]
-    if isinstance(cell, bool):
-        return Value(bool_value=cell)
-    if isinstance(cell, int | float):
-        return Value(number_value=cell)
-    return Value(string_value=cell)

@@ -14,7 +14,7 @@ would start everything a second time. `reason` is the word Kubernetes puts into 
 """
 
 
-class RuntimeFailure(Exception):  # noqa: N818 - reads as what happened, like its children
+class RuntimeFailure(Exception):
     """Something about containers went wrong; the message is for people."""
 
     reason = "ContainerRuntimeError"

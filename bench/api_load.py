@@ -1,0 +1,212 @@
+"""How many calls a second the API takes, with so many clients: creates, gets, and a watch with many watchers.
+
+    python -m bench.api_load [--clients 1,16,64] [--seconds 5] [--watchers 200] [--server ADDRESS] [--json]
+
+Starts a control plane of its own on SQLite (synchronous=FULL) in a scratch directory, in a process of its own,
+unless told where one runs. The clients are processes too: a client in Python costs as much as the server, and one
+process of them would measure itself. All share the machine's cores, as in the figures it is compared with.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+PROCESSES = 2  # clients are spread over so many processes
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from control_plane.main import Options, log_to_stderr, serve
+log_to_stderr("warning")
+asyncio.run(serve(Options(Path(sys.argv[1]), port=0, ready=lambda address: print(address, flush=True))))
+"""
+
+
+@dataclass(frozen=True)
+class Rate:
+    what: str
+    clients: int
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def pod(name: str) -> Any:
+    from proto.v1.meta_pb2 import ObjectMeta
+    from proto.v1.pod_pb2 import Container, Pod, PodSpec, ResourceRequirements
+
+    needs = ResourceRequirements(requests={"cpu": "100m", "memory": "64Mi"})
+    containers = [Container(name="app", image="helmling/hello:v1", resources=needs)]
+    meta = ObjectMeta(name=name, namespace="default", labels={"app": "bench"})
+    # Another scheduler's: what is measured is the API, and not who else is at work.
+    return Pod(metadata=meta, spec=PodSpec(containers=containers, schedulerName="nobody"))
+
+
+async def callers(address: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
+    """One caller per name, each as fast as it can for so long. The time of every call, in seconds."""
+    from api.grpc_client import connect
+    from proto.v1.pod_pb2 import Pod
+
+    took: list[float] = []
+
+    async def call(name: str) -> None:
+        async with connect(address) as client:
+            await client.version()
+            number, end = 0, time.perf_counter() + seconds
+            while (begin := time.perf_counter()) < end:
+                if verb == "create":
+                    await client.create(pod(f"{name}-{number}"))
+                elif verb == "version":
+                    await client.version()
+                else:
+                    await client.get(Pod, "target", "default")
+                took.append(time.perf_counter() - begin)
+                number += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in names:
+            tasks.create_task(call(name))
+    return took
+
+
+def _callers(address: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
+    return asyncio.run(callers(address, verb, names, seconds))
+
+
+def rate(address: str, verb: str, clients: int, seconds: float) -> Rate:
+    names = [f"{verb}-{clients}-{number}-{time.time_ns()}" for number in range(clients)]
+    count = min(PROCESSES, clients)
+    shares = [names[part::count] for part in range(count)]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(count) as pool:
+        parts = pool.starmap(_callers, [(address, verb, share, seconds) for share in shares])
+    took = [one for part in parts for one in part]
+    return Rate(verb, clients, len(took) / seconds, *spread(took))
+
+
+def spread(took: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99 in milliseconds."""
+    cuts = quantiles(took, n=100)
+    return cuts[49] * 1000, cuts[98] * 1000
+
+
+async def watched(address: str, watchers: int, writes: int) -> tuple[Rate, Rate]:
+    """One writer, many watchers: how long until an event is there, and how many events arrive a second."""
+    slow = await _watch_run(address, watchers, writes=50, pause=0.1)
+    fast = await _watch_run(address, watchers, writes=writes, pause=0.0)
+    return (
+        Rate("watch, 10 writes/s", watchers, slow[0], *slow[1]),
+        Rate("watch, full speed", watchers, fast[0], *fast[1]),
+    )
+
+
+async def _watch_run(
+    address: str, watchers: int, writes: int, pause: float
+) -> tuple[float, tuple[float, float]]:
+    from api.client import Selection
+    from api.grpc_client import connect
+    from proto.v1.pod_pb2 import Pod
+
+    took: list[float] = []
+    async with connect(address) as writer, connect(address) as reader:
+        target = await writer.get(Pod, "target", "default")
+        start = (await writer.list(Pod, limit=1)).version
+        which = Selection(fields="metadata.name=target")
+
+        async def watch() -> None:
+            left = writes
+            async for batch in reader.watch(Pod, which, version=start):
+                now = time.time()
+                took.extend(
+                    now - float(event.object.metadata.annotations["sent"]) for event in batch
+                )
+                left -= len(batch)
+                if left <= 0:
+                    return
+
+        begin = time.perf_counter()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(watchers):
+                tasks.create_task(watch())
+            await asyncio.sleep(0.5)
+            begin = time.perf_counter()
+            for _ in range(writes):
+                target.metadata.annotations["sent"] = repr(time.time())
+                target.metadata.resourceVersion = ""
+                await writer.update(target)
+                await asyncio.sleep(pause)
+        return len(took) / (time.perf_counter() - begin), spread(took)
+
+
+@contextlib.contextmanager
+def a_server() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="helmling-bench-") as scratch:
+        command = [sys.executable, "-c", SERVER, scratch]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+            print(f"server: {resident(process.pid)} MB resident at the end", file=sys.stderr)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+async def _target(address: str) -> None:
+    from api.errors import AlreadyExists
+    from api.grpc_client import connect
+
+    async with connect(address) as client:
+        with contextlib.suppress(AlreadyExists):
+            await client.create(pod("target"))
+
+
+def measure(address: str, arguments: argparse.Namespace) -> Iterator[Rate]:
+    asyncio.run(_target(address))
+    for verb in ("version", "get", "create"):  # the first does nothing: what a call costs
+        for clients in map(int, arguments.clients.split(",")):
+            yield rate(address, verb, clients, arguments.seconds)
+    if arguments.watchers:
+        yield from asyncio.run(watched(address, arguments.watchers, 300))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--clients", default="1,16,64")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--watchers", type=int, default=200)
+    parser.add_argument("--server", default="")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with contextlib.nullcontext(arguments.server) if arguments.server else a_server() as address:
+        if not arguments.json:
+            print(f"{'':22}{'clients':>8}{'per s':>10}{'p50 ms':>9}{'p99 ms':>9}")
+        for result in measure(address, arguments):
+            if arguments.json:
+                print(json.dumps(asdict(result)), flush=True)
+            else:
+                told = f"{result.what:22}{result.clients:8}{result.per_second:10.0f}"
+                print(f"{told}{result.p50_ms:9.2f}{result.p99_ms:9.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The sentences in which a field is refused: one function per reason, worded like Kubernetes' field errors."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from api.errors import Cause
+
+
+def quoted(value: Any) -> str:
+    """A value as messages show it: strings in quotes, everything else bare."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def required(field: str, detail: str = "") -> Cause:
+    return Cause(field, _told("Required value", detail), "FieldValueRequired")
+
+
+def invalid(field: str, value: Any, detail: str) -> Cause:
+    return Cause(field, f"Invalid value: {quoted(value)}: {detail}", "FieldValueInvalid")
+
+
+def forbidden(field: str, detail: str) -> Cause:
+    return Cause(field, f"Forbidden: {detail}", "FieldValueForbidden")
+
+
+def duplicate(field: str, value: Any) -> Cause:
+    return Cause(field, f"Duplicate value: {quoted(value)}", "FieldValueDuplicate")
+
+
+def not_found(field: str, value: Any) -> Cause:
+    return Cause(field, f"Not found: {quoted(value)}", "FieldValueNotFound")
+
+
+def too_long(field: str, limit: int) -> Cause:
+    return Cause(field, f"Too long: may not be more than {limit} bytes", "FieldValueTooLong")
+
+
+def too_many(field: str, number: int, limit: int) -> Cause:
+    told = f"Too many: {number}: must have at most {limit} items"
+    return Cause(field, told, "FieldValueTooMany")
+
+
+def unsupported(field: str, value: str, supported: Iterable[str]) -> Cause:
+    """Names what is supported, and the one that was probably meant."""
+    choices = list(supported)
+    folded = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(value.lower(), folded, 1, cutoff=0.7)
+    advice = f'; did you mean "{folded[near[0]]}"?' if near else ""
+    shown = ", ".join(quoted(choice) for choice in choices)
+    told = f"Unsupported value: {quoted(value)}: supported values: {shown}{advice}"
+    return Cause(field, told, "FieldValueNotSupported")
+
+
+def _told(what: str, detail: str) -> str:
+    return f"{what}: {detail}" if detail else what

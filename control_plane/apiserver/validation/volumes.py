@@ -1,0 +1,88 @@
+"""Volumes, and where containers mount them (S#48)."""
+
+from collections.abc import Sequence
+
+from api.errors import Cause
+from control_plane.apiserver.validation import causes, environment
+from control_plane.apiserver.validation.formats import relative_path
+from proto.v1.pod_pb2 import Container, DownwardAPIVolumeSource, Volume, VolumeMount
+
+_SOURCES = ("emptyDir", "hostPath", "downwardAPI")
+
+
+def validate_volumes(volumes: Sequence[Volume], path: str) -> list[Cause]:
+    found: list[Cause] = []
+    seen: set[str] = set()
+    for index, volume in enumerate(volumes):
+        place = f"{path}[{index}]"
+        if volume.name and volume.name in seen:
+            found.append(causes.duplicate(f"{place}.name", volume.name))
+        seen.add(volume.name)
+        found += _source(volume, place)
+    return found
+
+
+def validate_mounts(container: Container, volumes: Sequence[Volume], path: str) -> list[Cause]:
+    known, seen = {volume.name for volume in volumes}, set()
+    found: list[Cause] = []
+    for index, mount in enumerate(container.volumeMounts):
+        place = f"{path}.volumeMounts[{index}]"
+        if mount.name and mount.name not in known:
+            found.append(causes.not_found(f"{place}.name", mount.name))
+        if mount.mountPath and mount.mountPath in seen:
+            found.append(causes.invalid(f"{place}.mountPath", mount.mountPath, "must be unique"))
+        seen.add(mount.mountPath)
+        found += _mount(container, mount, place)
+    return found
+
+
+def _source(volume: Volume, path: str) -> list[Cause]:
+    given = [name for name in _SOURCES if volume.HasField(name)]
+    if not given:
+        return [causes.required(path, "must specify a volume type")]
+    told = "may not specify more than 1 volume type"
+    found = [causes.forbidden(f"{path}.{name}", told) for name in given[1:]]
+    if volume.HasField("hostPath") and ".." in volume.hostPath.path.split("/"):
+        told = "must not contain '..'"
+        found.append(causes.invalid(f"{path}.hostPath.path", volume.hostPath.path, told))
+    if volume.HasField("downwardAPI"):
+        found += _files(volume.downwardAPI, f"{path}.downwardAPI")
+    return found
+
+
+def _files(source: DownwardAPIVolumeSource, path: str) -> list[Cause]:
+    found: list[Cause] = []
+    for index, item in enumerate(source.items):
+        place = f"{path}.items[{index}]"
+        found += [
+            causes.invalid(f"{place}.path", item.path, each) for each in relative_path(item.path)
+        ]
+        if item.HasField("fieldRef") and item.HasField("resourceFieldRef"):
+            told = "fieldRef and resourceFieldRef can not be specified simultaneously"
+            found.append(causes.invalid(place, "resource", told))
+        elif item.HasField("fieldRef"):
+            allowed = environment.VOLUME_FIELDS
+            found += environment.validate_field(item.fieldRef, allowed, f"{place}.fieldRef")
+        elif item.HasField("resourceFieldRef"):
+            at = f"{place}.resourceFieldRef"
+            found += environment.validate_resource(item.resourceFieldRef, at, volume=True)
+        else:
+            told = "one of fieldRef and resourceFieldRef is required"
+            found.append(causes.required(f"{place}.fieldRef", told))
+    return found
+
+
+def _mount(container: Container, mount: VolumeMount, path: str) -> list[Cause]:
+    found = []
+    if ":" in mount.mountPath:
+        found.append(causes.invalid(f"{path}.mountPath", mount.mountPath, "must not contain ':'"))
+    for name in ("subPath", "subPathExpr"):
+        text = getattr(mount, name)
+        found += [causes.invalid(f"{path}.{name}", text, each) for each in relative_path(text)]
+    if mount.subPath and mount.subPathExpr:
+        told = "subPathExpr and subPath are mutually exclusive"
+        found.append(causes.invalid(f"{path}.subPathExpr", mount.subPathExpr, told))
+    if mount.mountPropagation == "Bidirectional" and not container.securityContext.privileged:
+        told = "Bidirectional mount propagation is available only to privileged containers"
+        found.append(causes.forbidden(f"{path}.mountPropagation", told))
+    return found

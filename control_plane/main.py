@@ -1,0 +1,158 @@
+"""The control plane, put together: store, API server, controllers, in one process. Read this to see what there is.
+
+    store ── compactor
+      └─ API server ── listens for clients and agents
+           └─ client of the same process ── informers ── controllers
+
+Everything runs in one task group: if a part fails in a way nobody foresaw, all of it ends and says so, instead of
+going on with a part missing. On SIGTERM watchers are sent away first, so that they find the next server.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.client import Client
+from api.informer import Informers
+from api.recorder import Recorder
+from control_plane.apiserver.server import ApiServer
+from control_plane.controllers import events, namespace
+from control_plane.scheduler import main as scheduler
+from control_plane.store import compactor
+from control_plane.store.open import open_store
+
+log = logging.getLogger(__name__)
+
+ADMIN_CONF = "admin.conf"
+
+# A loop that lives in the control plane. It sees the world through the client and the shared informers alone.
+Part = Callable[[Client, Informers], Awaitable[None]]
+
+
+async def _forget_events(client: Client, _: Informers) -> None:
+    await events.run(client)
+
+
+async def _schedule(client: Client, informers: Informers) -> None:
+    recorder = Recorder(client, "default-scheduler")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(recorder.run())
+        await scheduler.run(client, recorder=recorder, informers=informers)
+
+
+PARTS: tuple[Part, ...] = (namespace.run, _forget_events, _schedule)
+
+
+@dataclass(frozen=True)
+class Options:
+    data_dir: Path = Path("/var/lib/helmling")
+    store: str = ""  # a URL (store/open.py); empty: a SQLite file in data_dir
+    host: str = "127.0.0.1"  # until there are certificates, nothing else is safe
+    port: int = 6440  # 0: any
+    parts: tuple[Part, ...] = PARTS
+    ready: Callable[[str], None] | None = None  # told the address when clients can come
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"sqlite://{self.data_dir.absolute()}/store.db"
+
+
+async def serve(options: Options) -> None:
+    """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
+    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _told_to_stop() as stop:
+        store = await open_store(options.store_url)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                server = ApiServer(store)
+                running = [
+                    tasks.create_task(compactor.run(store)),
+                    tasks.create_task(server.run()),
+                ]
+                await _serve(server, options, stop)
+                for task in running:
+                    task.cancel()
+        finally:
+            await store.close()
+    log.info("stopped")
+
+
+async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
+    await server.prepare()
+    informers = Informers(server.client)
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(server.listening(f"{options.host}:{options.port}"))
+        parts = await stack.enter_async_context(asyncio.TaskGroup())
+        running = [
+            parts.create_task(_run(part, server.client, informers)) for part in options.parts
+        ]
+        running.append(parts.create_task(informers.run()))
+        address = f"{options.host}:{port}"
+        write_admin_conf(options.data_dir / ADMIN_CONF, address)
+        log.info("ready address=%s store=%s cluster=%s", address, options.store_url, server.cluster)
+        if options.ready:
+            options.ready(address)
+        await stop.wait()
+        log.info("stopping")
+        for task in running:
+            task.cancel()
+
+
+async def _run(part: Part, client: Client, informers: Informers) -> None:
+    await part(client, informers)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[asyncio.Event]:
+    """An event that is set when somebody asks the process to end."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread hears signals; others are cancelled
+        return
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def write_admin_conf(path: Path, address: str) -> None:
+    """The kubeconfig of the cluster's administrator, replaced at once and readable by its owner only.
+
+    JSON is YAML, and a client can read it without importing a YAML parser.
+    """
+    context = {"cluster": "helmling", "user": "admin", "namespace": "default"}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "helmling", "cluster": {"server": f"http://{address}"}}],
+        "users": [{"name": "admin", "user": {}}],
+        "contexts": [{"name": "helmling", "context": context}],
+        "current-context": "helmling",
+    }
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+    scratch.replace(path)
+
+
+def log_to_stderr(level: str = "info") -> None:
+    """Events with keys, one per line. Levels: debug, info, warning, error."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format="time=%(asctime)s level=%(levelname)s from=%(name)s event=%(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
