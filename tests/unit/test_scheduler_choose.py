@@ -296,10 +296,8 @@ def test_labels_that_a_term_looks_at_tell_pods_apart() -> None:
 
 def test_a_ranking_without_company_notices_the_first_pod_with_terms() -> None:
     pair = Pair()
-    pair.set_node(node("n1"))
-    for _ in range(
-        2
-    ):  # the second time its labels are known already, and nothing else gives it away
+    for cpu in ("4", "5"):  # the second time the label is known: nothing else gives the pod away
+        pair.set_node(node("n1", cpu=cpu))  # rankings are made anew, and there is no company yet
         pair.schedule(pod(labels={"app": "web"}))
         pair.remove(0)
         pair.place(_apart_from("web"), "n1")
