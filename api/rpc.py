@@ -43,6 +43,7 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # a new client does not wait because an old one failed
 ]
 SERVER_OPTIONS: list[tuple[str, int]] = [
     *_SIZES,

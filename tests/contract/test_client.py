@@ -25,6 +25,7 @@ from api.errors import (
     NotFound,
     Timeout,
 )
+from control_plane.apiserver import reads
 from proto.v1.cluster_pb2 import Event, Lease, LeaseSpec, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta, ObjectReference
 from proto.v1.pod_pb2 import Pod
@@ -32,6 +33,12 @@ from tests.apiserver import World, pod, run_scenario
 
 Scenario = Callable[[World], Coroutine[Any, Any, None]]
 Run = Callable[[Scenario], None]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits three seconds here for a future that does not come."""
+    monkeypatch.setattr(reads, "PATIENCE", 0.2)
 
 
 @pytest.fixture(params=["local-memory", "local-sqlite", "grpc-memory", "grpc-sqlite"])
