@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-import grpc
-
 from api import rpc
 from api.errors import ApiError
 from api.kinds import Kind
 from api.rpc import pack, unpack
 from cli.errors import CommandError
 from cli.kubeconfig import Target
+from cli.quickgrpc import RpcError, insecure_channel
 from proto.v1 import service_pb2 as service
 
 SHOW_CALLS = 6  # the verbosity from which each call is shown, as with kubectl
@@ -34,7 +33,7 @@ class Connection:
         self.address = target.address
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
-        self._channel = grpc.insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
+        self._channel = insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
         self._resources = rpc.sync_stub(self._channel)
         self._streams = rpc.sync_stub(self._channel, "Streams")
 
@@ -138,7 +137,7 @@ class Connection:
         try:
             for batch in self._resources.Watch(request, timeout=timeout):
                 yield from batch.events
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def version(self, *, timeout: float | None = None) -> Any:
@@ -151,11 +150,11 @@ class Connection:
         try:
             for answer in self._streams.Logs(request):
                 yield answer.data
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def stream(self, method: str, requests: Iterable[Any]) -> Any:
-        """Exec, Attach or PortForward: bytes both ways. Iterating raises grpc.RpcError; see `fail`."""
+        """Exec, Attach or PortForward: bytes both ways. Iterating raises RpcError; see `fail`."""
         self._show(method, None)
         return getattr(self._streams, method)(iter(requests))
 
@@ -167,7 +166,7 @@ class Connection:
         self._show(method, request)
         try:
             return getattr(self._resources, method)(request, timeout=timeout or self.timeout)
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def _show(self, method: str, request: Any) -> None:

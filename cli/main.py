@@ -4,6 +4,7 @@ A command's module is imported only when it is asked for, and nothing heavy is i
 long `helmling get pods` takes. There is never a traceback, unless HELMLING_DEBUG=1 asks for one.
 """
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -61,9 +62,17 @@ KUBECTL_ONLY = {
 }  # fmt: skip
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The entry point; returns the exit code."""
-    words = sys.argv[1:] if argv is None else argv
+def main() -> int:
+    """The program. It leaves without Python's tidying up, which takes 30 ms and tidies nothing that outlives us."""
+    gc.disable()  # garbage there is none while modules are imported, but looking for it takes 15 ms
+    code = execute(sys.argv[1:])
+    if os.environ.get("HELMLING_DEBUG") != "1":
+        os._exit(code)
+    return code
+
+
+def execute(words: list[str]) -> int:
+    """Runs a command line and says what went wrong; returns the exit code."""
     try:
         return _flushed(run(words))
     except KeyboardInterrupt:
@@ -97,6 +106,7 @@ def run(words: list[str]) -> int:
     for name, values in leading.values.items():
         parsed.values[name] = values + parsed.values.get(name, [])
     session = Session(parsed, command)
+    gc.enable()
     try:
         return command.run(session) or 0
     finally:

@@ -12,14 +12,13 @@ from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Any
 
-import grpc
-
 from api.errors import ApiError
 from api.kinds import find
 from cli.command import Command, Session
 from cli.commands.logs import containers, default_container
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, switch
+from cli.quickgrpc import RpcError
 from cli.resources import wanted
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
 
@@ -62,7 +61,7 @@ class Duplex:
                 if answer.HasField("exitCode"):
                     self.code = answer.exitCode
                 yield answer.stdout, answer.stderr
-        except grpc.RpcError as error:
+        except RpcError as error:
             self.session.server.fail(error)
         finally:
             self.requests.put(None)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-import grpc
-
 from api import kinds
 from api.errors import ApiError
 from api.kinds import find
@@ -22,6 +20,7 @@ from api.rpc import error_of
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
+from cli.quickgrpc import RpcError
 from cli.resources import wanted
 from cli.watching import Deadline, states
 from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
@@ -180,7 +179,7 @@ def _carry(session: Session, connection: socket.socket, pod: str, port: int) -> 
     try:
         for answer in answers:
             connection.sendall(answer.data)
-    except grpc.RpcError as error:
+    except RpcError as error:
         session.warn(_broken(pod, port, error_of(error)))
     except OSError:
         pass  # the client has gone
