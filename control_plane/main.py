@@ -9,6 +9,7 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -60,6 +61,7 @@ class Options:
 async def serve(options: Options) -> None:
     """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _collect_garbage_rarely()
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
@@ -75,6 +77,14 @@ async def serve(options: Options) -> None:
         finally:
             await store.close()
     log.info("stopped")
+
+
+def _collect_garbage_rarely() -> None:
+    """The caches hold a great many objects that are no garbage: looking through all of them again and again costs
+    more than what is found. What forms cycles here is small and rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
