@@ -729,6 +729,19 @@ def test_concurrent_watchers_see_the_same(run: Run) -> None:
     run(scenario)
 
 
+def test_watchers_of_the_same_share_bytes_and_not_places(run: Run) -> None:
+    """Each begins at the same version, later and later: what was put together for one must fit the next."""
+
+    async def scenario(world: World) -> None:
+        start = (await world.client.list(Node)).version
+        for number in range(5):
+            await world.client.create(node(f"n{number}"))
+            events = await seen(world, Node, Selection(), start, number + 1)
+            assert [name for _, name, _ in events] == [f"n{each}" for each in range(number + 1)]
+
+    run(scenario)
+
+
 # Namespaces
 
 
