@@ -74,7 +74,9 @@ class World:
         await asyncio.wait([self.running])
 
     async def runs(self, container: str, node: str = "n0") -> list[ContainerStatus]:
-        records = await self.runtimes[node].list()
+        records = await HollowRuntime.list(
+            self.runtimes[node]
+        )  # past what a test may have put there
         return [c for record in records for c in record.containers if c.name == container]
 
     async def run_of(self, container: str, attempt: int = 0) -> ContainerStatus:

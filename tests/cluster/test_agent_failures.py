@@ -151,7 +151,7 @@ class Flaky:
 
 def test_a_server_that_often_does_not_answer_is_told_in_the_end() -> None:
     """Statuses, the node, its lease and the last deletion are all tried again."""
-    simulate(one_life, wrap=lambda client: Flaky(client))  # type: ignore[arg-type,return-value]
+    simulate(one_life, wrap=lambda client: Flaky(client))
 
 
 def test_a_hung_call_for_one_pod_does_not_stop_others() -> None:
