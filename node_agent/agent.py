@@ -5,6 +5,7 @@ and a thousand times in one process over runtimes that run nothing.
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,8 +79,11 @@ class Agent:
         )
         scheme = about.runtime_version.partition(":")[0] or "docker"
         place = Place(about.machine.address, scheme)
-        self.pods = PodManager(tools, node=lambda: self.reporter.node, place=place, tasks=tasks)
-        self.records = Records(house.runtime, self.pods.observe, self.reporter.look)
+        moment = itertools.count(1).__next__
+        self.pods = PodManager(
+            tools, node=lambda: self.reporter.node, place=place, moment=moment, tasks=tasks
+        )
+        self.records = Records(house.runtime, self.pods.observe, moment, self.reporter.look)
         self.pods.ask = self.records.ask
         self._tasks = tasks
         self._images: tuple[float, tuple[ImageInfo, ...]] = (-IMAGES_EVERY, ())
