@@ -23,8 +23,10 @@ from pathlib import Path
 
 from api.client import Client
 from api.informer import Informers
+from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, namespace
+from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
 
@@ -40,8 +42,14 @@ async def _forget_events(client: Client, _: Informers) -> None:
     await events.run(client)
 
 
-# The scheduler and further controllers join here.
-PARTS: tuple[Part, ...] = (namespace.run, _forget_events)
+async def _schedule(client: Client, informers: Informers) -> None:
+    recorder = Recorder(client, "default-scheduler")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(recorder.run())
+        await scheduler.run(client, recorder=recorder, informers=informers)
+
+
+PARTS: tuple[Part, ...] = (namespace.run, _forget_events, _schedule)
 
 
 @dataclass(frozen=True)

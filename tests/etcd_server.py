@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -49,7 +50,11 @@ def free_ports(count: int) -> list[int]:
 class EtcdServers:
     """One cluster of `size` members. Members are named by their number."""
 
-    def __init__(self, directory: Path, size: int = 1, *options: str) -> None:
+    def __init__(
+        self, directory: Path, size: int = 1, *options: str, tls: Path | None = None
+    ) -> None:
+        """`tls`: where ca.crt, server.crt, server.key, client.crt and client.key are."""
+        self._tls = tls
         self._program = require_etcd()
         self._directory = directory
         self._options = options
@@ -60,10 +65,15 @@ class EtcdServers:
     @classmethod
     @contextmanager
     def started(
-        cls, directory: Path, size: int = 1, *options: str, attempts: int = 3
+        cls,
+        directory: Path,
+        size: int = 1,
+        *options: str,
+        tls: Path | None = None,
+        attempts: int = 3,
     ) -> Iterator["EtcdServers"]:
         """A cluster that answers. Somebody else may take a port first: then other ports are tried."""
-        servers = cls(directory, size, *options)
+        servers = cls(directory, size, *options, tls=tls)
         try:
             try:
                 for member in range(size):
@@ -73,8 +83,9 @@ class EtcdServers:
                 servers.stop()
                 if attempts == 1:
                     raise
-                again = cls.started(directory / "again", size, *options, attempts=attempts - 1)
-                with again as others:
+                rest = attempts - 1
+                again = directory / "again"
+                with cls.started(again, size, *options, tls=tls, attempts=rest) as others:
                     yield others
                 return
             yield servers
@@ -93,7 +104,7 @@ class EtcdServers:
         """Starts a member, or starts it again with the data it had."""
         self._directory.mkdir(parents=True, exist_ok=True)
         peers = [f"http://127.0.0.1:{port}" for port in self._peer_ports]
-        client = f"http://127.0.0.1:{self.client_ports[member]}"
+        client = self._url(member)
         with open(self._directory / f"m{member}.log", "ab") as log:
             self._processes[member] = subprocess.Popen(
                 [
@@ -105,11 +116,23 @@ class EtcdServers:
                     "--initial-cluster",
                     ",".join(f"m{i}={peer}" for i, peer in enumerate(peers)),
                     *self._options,
+                    *self._tls_options(),
                 ],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "ETCD_UNSUPPORTED_ARCH": "arm64"},
             )
+
+    def _url(self, member: int) -> str:
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.client_ports[member]}"
+
+    def _tls_options(self) -> list[str]:
+        if not self._tls:
+            return []
+        names = {"--cert-file": "server.crt", "--key-file": "server.key"}
+        names["--trusted-ca-file"] = "ca.crt"
+        files = [f"{option}={self._tls / name}" for option, name in names.items()]
+        return [*files, "--client-cert-auth"]
 
     def signal(self, member: int, number: signal.Signals) -> None:
         self._processes[member].send_signal(number)
@@ -153,8 +176,12 @@ class EtcdServers:
             return False
 
     def _ask(self, member: int, path: str, body: bytes | None = None) -> dict[str, Any]:
-        url = f"http://127.0.0.1:{self.client_ports[member]}{path}"
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(url, body, timeout=5) as answer:
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self._tls:
+            context = ssl.create_default_context(cafile=self._tls / "ca.crt")
+            context.load_cert_chain(self._tls / "client.crt", self._tls / "client.key")
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        direct = urllib.request.build_opener(*handlers)
+        with direct.open(self._url(member) + path, body, timeout=5) as answer:
             found: dict[str, Any] = json.load(answer)
             return found

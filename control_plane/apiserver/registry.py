@@ -18,7 +18,7 @@ from api.errors import Invalid
 from api.kinds import Kind
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals
-from control_plane.apiserver.admission import Admission
+from control_plane.apiserver.admission import Admission, amend
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.stored import Stored
@@ -107,6 +107,7 @@ class Registry:
         """The stored object, or the one that has the name already."""
         strategy = self._strategies[kind]
         strategy.default(obj)
+        amend(obj)
         with store_errors():
             expected = await self._admission.create(kind, obj)
         strategy.prepare_create(obj)

@@ -20,7 +20,6 @@ SCHEMA_VERSION = 1
 PLACES = 1024  # per revision, in the numbering of rows; can never change
 assert PLACES >= MAX_KEYS
 
-PAGE = 4096  # bytes
 WAL_KEPT = 4 * 1024 * 1024  # bytes the write-ahead log shrinks to when it starts over
 
 SCHEMA = f"""
@@ -98,7 +97,8 @@ class Connections:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the settings all of them need; statements commit by themselves."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    # They meet only when the WAL starts over; the writer may not wait long for a reader then.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
     try:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
         db.execute("PRAGMA journal_mode = WAL")

@@ -89,11 +89,6 @@ def mark_compacted(db: sqlite3.Connection, revision: int) -> None:
     db.execute(MARK, (revision, "compacted"))
 
 
-def unswept(db: sqlite3.Connection) -> bool:
-    marks = dict(db.execute("SELECT name, revision FROM mark"))
-    return bool(marks["swept"] < marks["compacted"])
-
-
 def sweep(db: sqlite3.Connection) -> bool:
     """Delete the next chunk of what compaction has made unreadable; False: nothing is left to do.
 

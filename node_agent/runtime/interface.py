@@ -141,7 +141,7 @@ class Stream(Protocol):
         """Tell its terminal the new size in characters. No-op without a tty or when ended."""
 
     async def exit_code(self) -> int:
-        """Wait until the process has ended and say how."""
+        """How the process ended, once all its output has been read or the stream was closed."""
 
     async def close(self) -> None:
         """Leave. May be repeated. The process of an attach goes on running."""

@@ -1,9 +1,11 @@
 """Events against a real server, in fake time."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from api.errors import Forbidden, Unavailable
+from api.client import Write
+from api.errors import ApiError, Forbidden, TooManyRequests, Unavailable
 from api.recorder import Recorder, reference
 from control_plane.controllers import events as expiry
 from control_plane.store.memory import MemoryStore
@@ -83,23 +85,21 @@ def test_what_happens_without_end_is_cut_off() -> None:
 
 
 class Away:
-    """A client that fails with these errors first."""
+    """The server, which at first answers writes with failures: a whole call, or only its first item."""
 
-    def __init__(self, client: Any, failures: list[Exception]) -> None:
-        self._client, self.failures = client, failures
+    def __init__(self, client: Any, failures: list[ApiError], refused: list[ApiError]) -> None:
+        self._client, self.failures, self._refused = client, failures, refused
 
-    async def create(self, obj: Any) -> Any:
+    async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any]:
         if self.failures:
-            raise self.failures.pop(0)
-        return await self._client.create(obj)
-
-    async def update(self, obj: Any) -> Any:
-        return await self._client.update(obj)
+            raise self.failures.pop()
+        refused = [self._refused.pop()] if self._refused else []
+        return [*refused, *await self._client.batch(writes[len(refused) :])]
 
 
 def test_events_wait_while_the_server_is_away() -> None:
     async def scenario(world: World, web: Pod) -> None:
-        client = Away(world.client, [Unavailable("no")] * 5)
+        client = Away(world.client, [Unavailable("no")] * 5, [TooManyRequests("slower")])
         recorder = Recorder(client, "kubelet")  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(recorder.run())
@@ -118,7 +118,7 @@ def test_events_wait_while_the_server_is_away() -> None:
 
 def test_a_refused_event_is_dropped_and_the_next_is_written() -> None:
     async def scenario(world: World, web: Pod) -> None:
-        client = Away(world.client, [Forbidden("its namespace is going")])
+        client = Away(world.client, [], [Forbidden("its namespace is going")])
         recorder = Recorder(client, "kubelet")  # type: ignore[arg-type]
         recorder.event(web, "Normal", "Lost", "one")
         recorder.event(web, "Normal", "Kept", "two")

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from node_agent.runtime.docker import DockerRuntime
@@ -27,6 +26,7 @@ from node_agent.runtime.interface import (
     Sandbox,
     SandboxSpec,
 )
+from tests.local_images import have_local_images
 
 BOX = "helmling/box:1"
 DEADLINE = 60.0  # seconds; generous, nothing here is a measurement
@@ -38,6 +38,7 @@ def hollow(tmp_path: Path) -> Runtime:
 
 
 def on_docker(tmp_path: Path) -> Runtime:
+    have_local_images()
     return DockerRuntime(cluster=f"test-{uuid.uuid4().hex[:8]}", node="n1", state=tmp_path)
 
 
@@ -335,10 +336,3 @@ def test_the_version_names_the_engine(run: Callable[[Scenario], None]) -> None:
         assert version
 
     run(scenario)
-
-
-def test_docker_images_are_there() -> None:
-    """The Docker half of this suite is not to be green for want of an engine."""
-    client = docker.from_env(version="auto")
-    assert client.images.get(BOX)
-    client.close()

@@ -78,6 +78,7 @@ class DockerContainers(Part):
                 f"/containers/{container_id}/wait", method="POST"
             ) as waiting:
                 # The engine has answered: from here on it tells us of the end.
+                self._suspects.add(container_id)
                 if grace > 0:
                     await self.kill(container_id, signal or await self._stop_signal(container_id))
                     if await _ended(waiting, grace):
@@ -92,6 +93,7 @@ class DockerContainers(Part):
             pass
 
     async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        self._suspects.add(container_id)
         await self._unless_gone(lambda client: client.kill(container_id, signal))
 
     async def remove_container(self, container_id: str) -> None:

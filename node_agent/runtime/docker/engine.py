@@ -7,6 +7,7 @@ turned into ours here, in one place.
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +41,8 @@ class Conflict(RuntimeFailure):
 class Engine:
     """One Docker Engine. Nothing connects until the first call."""
 
-    def __init__(self, socket: str) -> None:
-        self.socket = socket
+    def __init__(self, path: str) -> None:
+        self.socket = path  # of the engine
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
         self._connecting = threading.Lock()
         self._connected: APIClient | None = None  # guarded by _connecting
@@ -103,15 +104,22 @@ class Engine:
 
     def _guarded(self, do: Callable[[APIClient], T]) -> T:
         try:
+            self._knock()
             return do(self._client())
         except ImageNotFound as error:
             raise ImageUnavailable(error.explanation) from error
         except APIError as error:
             raise failure(error.status_code or 500, error.explanation or str(error)) from error
-        except (DockerException, requests.RequestException) as error:
+        except (DockerException, requests.RequestException, OSError) as error:
             raise RuntimeUnavailable(
                 f"the container engine at {self.socket} does not answer; is it running? ({error})"
             ) from error
+
+    def _knock(self) -> None:
+        """Connect and hang up, 20 µs: the package forgets to close a socket it cannot connect."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CALL_TIMEOUT)
+            probe.connect(self.socket)
 
     def _client(self) -> APIClient:
         with self._connecting:

@@ -24,6 +24,7 @@ class Part:
         self._pause_image = pause_image
         self._pids: dict[str, int] = {}  # of containers seen running; checked before use
         self._seen: dict[str, tuple[str, Sandbox | ContainerStatus]] = {}  # id → state, record
+        self._suspects: set[str] = set()  # ended, though the engine's list may not say so yet
         self._fresh: set[str] = set()  # created by this object and not yet started
 
     def _pid(self, client: APIClient, container_id: str) -> int:
@@ -46,6 +47,7 @@ class Part:
     def _forget(self, container_id: str) -> None:
         self._pids.pop(container_id, None)
         self._fresh.discard(container_id)
+        self._suspects.discard(container_id)
 
 
 def create(client: APIClient, config: dict[str, Any], name: str) -> str:

@@ -1,4 +1,9 @@
-"""Sandboxes, the list of everything, and the hints of what changed."""
+"""Sandboxes, the list of everything, and the hints of what changed.
+
+Docker reports a death (as an event, to those who wait, to those who killed) a moment before its own
+list shows it. An inspection waits for that moment, so whatever is known to have died is inspected,
+whatever the list says; otherwise the hint would lead to a look too early, and no second hint comes.
+"""
 
 import asyncio
 import builtins
@@ -12,7 +17,7 @@ from docker.errors import APIError
 from docker.errors import NotFound as EngineNotFound
 
 from node_agent.runtime import names
-from node_agent.runtime.docker import records, specs
+from node_agent.runtime.docker import oom, records, specs
 from node_agent.runtime.docker.part import Part, create
 from node_agent.runtime.errors import (
     ContainerStartError,
@@ -25,7 +30,7 @@ from node_agent.runtime.records import group
 
 log = logging.getLogger(__name__)
 
-_EVENTS = ["start", "die", "oom", "destroy"]
+_EVENTS = ["start", "die", "destroy"]
 _RECONNECT = (0.1, 5.0)  # seconds: the first wait, and the longest
 _SETTLED = {"running", "exited"}  # states in which an inspection stays true
 
@@ -42,14 +47,20 @@ class DockerPods(Part):
         for entry in client.containers(all=True, filters=self._filters()):
             container_id, state = entry["Id"], entry["State"]
             before = known.get(container_id)
-            if before is not None and before[0] == state and state in _SETTLED:
+            settled = state in _SETTLED and container_id not in self._suspects
+            if before is not None and before[0] == state and settled:
                 now[container_id] = before
                 continue
             try:
                 seen = client.inspect_container(container_id)
             except EngineNotFound:
                 continue  # removed while we looked
-            now[container_id] = (seen["State"]["Status"], records.record(seen))
+            state = seen["State"]
+            if state["ExitCode"] == 137 and not state["OOMKilled"]:
+                state["OOMKilled"] = oom.killed(container_id)
+            now[container_id] = (state["Status"], records.record(seen))
+            if not state["Running"]:
+                self._suspects.discard(container_id)
         self._seen = now
         return [record for _, record in now.values()]
 
@@ -66,6 +77,8 @@ class DockerPods(Part):
                     yield ALL_PODS  # whatever happened before we listened
                     pause = _RECONNECT[0]
                     async for event in reply.lines():
+                        if event["Action"] == "die":
+                            self._suspects.add(event["Actor"]["ID"])
                         yield event["Actor"]["Attributes"].get(names.POD_UID, ALL_PODS)
             except RuntimeUnavailable as error:
                 log.warning("event stream lost, reconnecting: %s", error)
@@ -101,6 +114,7 @@ class DockerPods(Part):
         return records.sandbox(seen)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
+        self._suspects.add(sandbox_id)
         await self._unless_gone(lambda client: client.kill(sandbox_id))
 
     async def remove_sandbox(self, sandbox_id: str) -> None:

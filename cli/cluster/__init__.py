@@ -1,0 +1,1 @@
+"""A cluster on this machine in the background: its folder, its processes, and how they feel."""

@@ -1,0 +1,1 @@
+"""One module per family of commands. Only the one that is asked for is imported."""

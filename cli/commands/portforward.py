@@ -1,0 +1,222 @@
+"""`helmling port-forward`: ports of this machine that lead into a pod.
+
+One thread accepts per port, two threads per connection carry bytes (gRPC's synchronous calls block). Each
+connection is a stream of its own, so one that breaks leaves the others alone.
+"""
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from api import kinds
+from api.errors import ApiError
+from api.kinds import find
+from api.rpc import error_of
+from cli.command import Command, Session
+from cli.errors import CommandError, UsageError
+from cli.flags import Flag
+from cli.quickgrpc import RpcError
+from cli.resources import wanted
+from cli.watching import Deadline, states
+from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
+
+CHUNK = 32 * 1024  # bytes read at once
+WAITING = 16  # chunks of a connection that may wait for the network: then we stop reading
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    local: int  # 0: any free port
+    remote: int
+
+
+def read_pair(text: str, pod: Any) -> Pair:
+    """`8080:80`, `80`, `:80`, `8080:http`. Raises UsageError, CommandError."""
+    local, colon, remote = text.partition(":")
+    if not colon:
+        remote = local
+    number = _port(remote, pod, text)
+    if not colon:
+        return Pair(number, number)
+    if local and not local.isdigit():
+        raise UsageError(f'error parsing local port "{local}": must be a number')
+    return Pair(_in_range(int(local or 0), text, lowest=0), number)
+
+
+def _port(word: str, pod: Any, text: str) -> int:
+    if word.isdigit():
+        return _in_range(int(word), text, lowest=1)
+    ports = [port for container in pod.spec.containers for port in container.ports]
+    for port in ports:
+        if port.name == word:
+            return int(port.containerPort)
+    names = ", ".join(port.name for port in ports if port.name) or "none"
+    raise CommandError(f'the pod has no port named "{word}" (named ports: {names}): "{text}"')
+
+
+def _in_range(number: int, text: str, *, lowest: int) -> int:
+    if not lowest <= number <= 65535:
+        raise UsageError(
+            f'invalid port number {number} in "{text}": must be between {lowest} and 65535'
+        )
+    return number
+
+
+def run(session: Session) -> int | None:
+    if not session.args:
+        raise UsageError("TYPE/NAME and list of ports are required for port-forward")
+    first, *words = session.args
+    kind = find("pod")
+    assert kind is not None
+    targets = [(each.kind, name) for each in wanted([first], default=kind) for name in each.names]
+    if len(targets) != 1 or targets[0][0] is not kind:
+        raise CommandError(f"only pods can be forwarded to: pod/NAME, not {first}")
+    if not words:
+        raise UsageError("at least 1 PORT is required for port-forward: 8080:80")
+    pod = session.server.get(kind, targets[0][1], session.namespace)
+    if pod.status.phase != "Running":
+        raise CommandError(
+            f"unable to forward port because pod is not running. Current status={pod.status.phase}"
+        )
+    pairs = [read_pair(word, pod) for word in words]
+    listeners = _listen(session, pairs)
+    for listener, pair in listeners:
+        name = pod.metadata.name
+        threading.Thread(
+            target=_accept, args=(session, listener, name, pair.remote), daemon=True
+        ).start()
+    return _until_gone(session, pod)
+
+
+def _until_gone(session: Session, pod: Any) -> int:
+    """The forwarding lasts as long as the pod runs."""
+    kind, meta = kinds.of(pod), pod.metadata
+    for now in states(session.server, kind, meta.namespace, meta.name, Deadline(0)):
+        if now is None or now.metadata.uid != meta.uid or now.status.phase != "Running":
+            raise CommandError(f"lost connection to pod: {meta.name} does not run any more")
+    return 0
+
+
+def _listen(session: Session, pairs: list[Pair]) -> list[tuple[socket.socket, Pair]]:
+    listeners = []
+    for pair in pairs:
+        port = pair.local
+        for address in _addresses(session):
+            listener, optional = _bind(address, port)
+            if listener is None:
+                if not optional:
+                    raise CommandError(
+                        f"unable to listen on {address}:{port}: it is in use, or not an address of this machine"
+                    )
+                continue
+            port = listener.getsockname()[1]
+            shown = f"[{address}]" if ":" in address else address
+            session.say(f"Forwarding from {shown}:{port} -> {pair.remote}")
+            listeners.append((listener, pair))
+    sys.stdout.flush()
+    return listeners
+
+
+def _addresses(session: Session) -> list[str]:
+    given = [word for text in session.flags.many("address") for word in text.split(",")]
+    return [
+        each
+        for word in given
+        for each in (("127.0.0.1", "::1") if word == "localhost" else (word,))
+    ]
+
+
+def _bind(address: str, port: int) -> tuple[socket.socket | None, bool]:
+    """A listening socket; and whether it matters little if there is none (a machine without IPv6)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        return None, address == "::1"
+    return listener, False
+
+
+def _accept(session: Session, listener: socket.socket, pod: str, port: int) -> None:
+    while True:
+        connection, _ = listener.accept()
+        session.say(f"Handling connection for {listener.getsockname()[1]}")
+        sys.stdout.flush()
+        threading.Thread(target=_carry, args=(session, connection, pod, port), daemon=True).start()
+
+
+def _carry(session: Session, connection: socket.socket, pod: str, port: int) -> None:
+    """One connection, from open to close."""
+    room = threading.Semaphore(WAITING)
+    requests: SimpleQueue[Any] = SimpleQueue()
+    opening = PortForwardOpen(namespace=session.namespace, pod=pod, port=port)
+    requests.put(PortForwardRequest(open=opening))
+
+    def outgoing() -> Iterator[Any]:
+        while (request := requests.get()) is not None:
+            yield request
+            room.release()
+
+    def read() -> None:
+        try:
+            while data := connection.recv(CHUNK):
+                room.acquire()
+                requests.put(PortForwardRequest(data=data))
+        except OSError:
+            pass  # the other direction has closed it
+        requests.put(PortForwardRequest(closeWrite=True))
+
+    answers = session.server.stream("PortForward", outgoing())
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        for answer in answers:
+            connection.sendall(answer.data)
+    except RpcError as error:
+        session.warn(_broken(pod, port, error_of(error)))
+    except OSError:
+        pass  # the client has gone
+    finally:
+        requests.put(None)
+        answers.cancel()
+        _close(connection)
+
+
+def _close(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def _broken(pod: str, port: int, error: ApiError) -> str:
+    return f"an error occurred forwarding to pod {pod}, port {port}: {error.message}"
+
+
+PORT_FORWARD = Command(
+    usage="port-forward (POD | TYPE/NAME) [--address ADDRESS] [LOCAL_PORT:]REMOTE_PORT [...]",
+    about="Forward one or more local ports to a pod.\n\nRuns until Ctrl-C. A port may be a number or the "
+    "name that the pod gives it; an "
+    "empty local port takes any free one.",
+    examples="""  # http://localhost:8080 leads to port 80 of the pod web
+  helmling port-forward pod/web 8080:80
+
+  # The same port on both sides; any free local port
+  helmling port-forward web 80
+  helmling port-forward web :80
+
+  # Listen on all addresses
+  helmling port-forward --address 0.0.0.0 web 8080:80""",
+    run=run,
+    flags=(
+        Flag("address", "Addresses to listen on, with commas between them.", form="many", default="localhost"),
+        Flag("pod-running-timeout", "Kept for kubectl's sake.", default="1m0s"),
+    ),
+    complete="pods",
+)  # fmt: skip

@@ -1,0 +1,333 @@
+"""`helmling up`: a cluster on this machine, in the background.
+
+Server and agent start at the same time: the agent builds what it needs while the server opens its store. Everything
+is remembered in the data directory, so that `up` after `down`, or after a crash, brings the same cluster back. What
+runs already is left alone.
+"""
+
+import os
+import re
+import socket
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from api import clock
+from api.errors import ApiError
+from api.kinds import find
+from cli.cluster import daemons
+from cli.cluster.layout import POD_CIDR, PORT, Layout, Wishes
+from cli.cluster.progress import Progress
+from cli.command import Command, Session, seconds
+from cli.connection import Connection, Unreachable
+from cli.errors import CommandError, UsageError
+from cli.flags import Flag, switch
+from cli.kubeconfig import Target, data_dir
+
+HOST = "127.0.0.1"
+LEASES = "kube-node-lease"
+SERVER_START = 60.0  # seconds; a large store on a slow disk takes its time
+PAUSE = 0.02  # seconds between two looks at something that has no event to wait for
+FLAGS = (
+    Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
+    Flag("node-name", "The name of the node; default: this machine's name."),
+    Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
+    Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
+    Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
+    Flag("timeout", "How long to wait until the nodes are ready.", default="2m"),
+    switch("wait", "Wait until the nodes are ready.", default=True),
+)  # fmt: skip
+
+
+def run(session: Session) -> int | None:
+    if session.args:
+        raise UsageError(f"up takes no arguments: {' '.join(session.args)}")
+    layout = Layout(Path(data_dir(session.flags)).absolute())
+    layout.make()
+    with layout.locked(), Progress() as progress:
+        wishes = _wishes(session, layout)
+        since = clock.now().timestamp()
+        started = _start(layout, wishes, progress)
+        if not started and _usable(layout, wishes):
+            progress.say(f"The cluster is up already: {layout.root}. See helmling status.")
+            return 0
+        limit = seconds(session.flags.text("timeout"))
+        server = _await_server(layout, progress)
+        try:
+            if session.flags.on("wait"):
+                _await_nodes(layout, wishes, progress, Nodes(server, since, limit))
+        finally:
+            server.close()
+        _welcome(session, layout, wishes, progress)
+    return 0
+
+
+# What is wanted
+
+
+def _wishes(session: Session, layout: Layout) -> Wishes:
+    """What was asked for now, or the last time, or the defaults."""
+    flags = session.flags
+    kept = layout.read_wishes()
+    wishes = kept or Wishes()
+    if flags.given("port"):
+        wishes = replace(wishes, port=_port(flags.number("port") or 0))
+    if flags.given("node-name"):
+        wishes = replace(wishes, node_name=flags.text("node-name"))
+    if flags.given("pod-cidr"):
+        wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    if flags.given("hollow"):
+        wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
+    if flags.given("store"):
+        wishes = replace(wishes, store=flags.text("store"))
+    if not wishes.node_name:
+        wishes = replace(wishes, node_name="hollow" if wishes.is_hollow else machine_name())
+    changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
+    if changed and any(daemons.running(layout, part) for part in daemons.PARTS):
+        said = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+        raise CommandError(
+            f"the cluster in {layout.root} runs with another {said}: helmling down first"
+        )
+    return wishes
+
+
+def _port(port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port must be between 0 and 65535, not {port}")
+    return port
+
+
+def hollow_count(count: int) -> int:
+    if not 0 <= count <= 5000:
+        raise UsageError(f"--hollow takes a number from 0 to 5000, not {count}")
+    return count
+
+
+def cidr(text: str) -> str:
+    import ipaddress
+
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise UsageError(f"--pod-cidr {text}: {error}") from None
+    if network.prefixlen > 29:
+        raise UsageError(f"--pod-cidr {text} has no room for pods: take a /24")
+    return str(network)
+
+
+def machine_name() -> str:
+    """The machine's name as a node may be called."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name or "node"
+
+
+# Starting
+
+
+def _start(layout: Layout, wishes: Wishes, progress: Progress) -> bool:
+    """Starts what does not run; whether anything had to be started."""
+    alive = {part: daemons.running(layout, part) is not None for part in daemons.PARTS}
+    if not alive["server"]:
+        if alive["agent"]:  # it was told another port, perhaps
+            daemons.stop(layout, "agent")
+            alive["agent"] = False
+        wishes = replace(wishes, port=_free_port(wishes.port))
+        layout.write_wishes(wishes)
+        daemons.start(layout, "server", _server_arguments(layout, wishes))
+    if not alive["agent"]:
+        kept = layout.read_wishes() or wishes
+        if not wishes.is_hollow:
+            _engine(layout, progress)
+        daemons.start(layout, "agent", _agent_arguments(layout, kept))
+    return not all(alive.values())
+
+
+def _free_port(port: int) -> int:
+    """The port itself if nobody has it. Raises CommandError."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CommandError(
+                f"port {port} on {HOST} cannot be used: {error.strerror}. Another cluster on this machine? "
+                "Choose another with --port, or --port=0 for any free one"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
+    arguments = [f"--data-dir={layout.root}", f"--listen={HOST}:{wishes.port}"]
+    return [*arguments, f"--store={wishes.store}"] if wishes.store else arguments
+
+
+def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
+    return [
+        f"--data-dir={layout.root}",
+        f"--server={HOST}:{wishes.port}",
+        f"--node-name={wishes.node_name}",
+        f"--pod-cidr={wishes.pod_cidr}",
+        *([f"--hollow={wishes.hollow}"] if wishes.is_hollow else []),
+    ]
+
+
+def _engine(layout: Layout, progress: Progress) -> None:
+    from node_agent.engine import EngineError, ensure_engine
+
+    progress.doing("looking for a Docker Engine")
+    try:
+        engine = ensure_engine(layout.engine)
+    except EngineError as error:
+        daemons.stop(layout, "server")
+        raise CommandError(
+            f"{error}\nWithout Docker, helmling up --hollow=3 shows a cluster of hollow nodes, "
+            "where nothing really runs."
+        ) from None
+    whose = "started by us" if engine.ours else "found running"
+    progress.done(f"Docker Engine {engine.version}, {whose}")
+
+
+# Waiting
+
+
+def _usable(layout: Layout, wishes: Wishes) -> bool:
+    server = Connection(_target(layout))
+    try:
+        return len(_ready(server)) >= max(wishes.hollow, 1)
+    except (ApiError, CommandError):
+        return False
+    finally:
+        server.close()
+
+
+def _target(layout: Layout) -> Target:
+    wishes = layout.read_wishes() or Wishes()
+    return Target(f"{HOST}:{wishes.port}")
+
+
+def _await_server(layout: Layout, progress: Progress) -> Connection:
+    target = _target(layout)
+    progress.doing("starting the control plane")
+    _until_listening(layout, target.address, time.monotonic() + SERVER_START)
+    server = Connection(target)
+    server.version(timeout=SERVER_START)
+    progress.done(f"Control plane at {target.address}")
+    return server
+
+
+def _until_listening(layout: Layout, address: str, deadline: float) -> None:
+    """Until the port is open and admin.conf is written. Asking costs a system call; there is no event to wait for."""
+    host, _, port = address.rpartition(":")
+    while True:
+        _check_alive(layout)
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0 and layout.admin.exists():
+                return
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"the control plane does not answer.\n{daemons.last_words(layout.log('server'))}"
+            )
+        time.sleep(PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Where to ask about nodes, and for how long."""
+
+    server: Connection
+    since: float  # seconds since 1970: older signs of life do not count
+    limit: float  # seconds
+
+
+def _await_nodes(layout: Layout, wishes: Wishes, progress: Progress, nodes: Nodes) -> None:
+    """A node's readiness is an object: but whether its agent still lives is not, hence the look every now and then."""
+    wanted = max(wishes.hollow, 1)
+    what = f"{wanted} hollow nodes" if wishes.is_hollow else f"node {wishes.node_name}"
+    progress.doing(f"waiting for {what}")
+    deadline = time.monotonic() + nodes.limit
+    while True:
+        _check_alive(layout)
+        try:
+            ready = _ready(nodes.server, nodes.since)
+        except Unreachable:
+            ready = set()
+        if (wishes.is_hollow and len(ready) >= wanted) or wishes.node_name in ready:
+            return progress.done(f"Ready: {what}")
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"{what}: not ready in time ({len(ready)} ready). It may still come: helmling get nodes.\n"
+                f"{daemons.last_words(layout.log('agent'))}"
+            )
+        time.sleep(PAUSE if wanted == 1 else PAUSE * 5)
+
+
+def _ready(server: Connection, since: float = 0) -> set[str]:
+    """The nodes that are ready and, since that time, have given a sign of life: an old status proves nothing."""
+    kind, lease_kind = find("nodes"), find("leases")
+    assert kind is not None
+    assert lease_kind is not None
+    nodes, _ = server.list(kind)
+    leases, _ = server.list(lease_kind, LEASES)
+    renewed = {each.metadata.name: each.spec.renewTime.ToMicroseconds() / 1e6 for each in leases}
+    return {
+        node.metadata.name
+        for node in nodes
+        for each in node.status.conditions
+        if each.type == "Ready"
+        and each.status == "True"
+        and max(renewed.get(node.metadata.name, 0), each.lastHeartbeatTime.seconds + 1) >= since
+    }
+
+
+def _check_alive(layout: Layout) -> None:
+    for part in daemons.PARTS:
+        if daemons.running(layout, part) is None:
+            _stop_other(layout, part)
+            raise CommandError(
+                f"the {part} ended right after its start.\n{daemons.last_words(layout.log(part))}\n"
+                f"When the cause is mended, run helmling up again; helmling {part} --help shows how to "
+                "run it in the foreground."
+            )
+
+
+def _stop_other(layout: Layout, part: str) -> None:
+    for other in daemons.PARTS:
+        if other != part:
+            daemons.stop(layout, other)
+
+
+def _welcome(session: Session, layout: Layout, wishes: Wishes, progress: Progress) -> None:
+    if wishes.is_hollow:
+        progress.say(
+            "These nodes are HOLLOW: pods are scheduled and reported as running, but nothing runs."
+        )
+    usual = str(layout.root) == data_dir_without_flags(session)
+    if os.environ.get("KUBECONFIG"):
+        progress.say(f"$KUBECONFIG points elsewhere: use --data-dir={layout.root}, or unset it.")
+    elif not usual:
+        progress.say(f"To find it:  export HELMLING_DATA_DIR={layout.root}")
+    progress.say(
+        "Try:  helmling get nodes;  helmling run web --image=helmling/hello:v1;  helmling get pods"
+    )
+    progress.say("Stop: helmling down (its state stays)")
+
+
+def data_dir_without_flags(session: Session) -> str:
+    from cli.kubeconfig import DATA_DIR
+
+    return str(Path(os.environ.get("HELMLING_DATA_DIR") or DATA_DIR).absolute())
+
+
+UP = Command(
+    usage="up [--hollow=N] [--port=PORT] [--node-name=NAME] [--pod-cidr=CIDR] [--store=URL] [--data-dir=DIR]",
+    about="Start a cluster on this machine, in the background: a control plane and one node with real containers.\n\n"
+    "Starts a Docker Engine if none answers and we may. State, logs and admin.conf are in /var/lib/helmling, "
+    "$HELMLING_DATA_DIR or --data-dir. A second up changes nothing; up after down brings everything back.",
+    examples="""  # A cluster
+  helmling up
+
+  # Three hollow nodes, without Docker, in a folder of your own
+  helmling up --hollow=3 --data-dir=$HOME/hollow""",
+    run=run,
+    flags=FLAGS,
+)

@@ -1,0 +1,204 @@
+"""The line to the API server: its verbs as plain calls, its errors as `api.errors`.
+
+The CLI waits for one answer at a time, so it uses gRPC's synchronous stubs (asyncio would cost it start-up time).
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from api import rpc
+from api.errors import ApiError
+from api.kinds import Kind
+from api.rpc import pack, unpack
+from cli.errors import CommandError
+from cli.kubeconfig import Target
+from cli.quickgrpc import RpcError, insecure_channel
+from proto.v1 import service_pb2 as service
+
+SHOW_CALLS = 6  # the verbosity from which each call is shown, as with kubectl
+MANAGER = "helmling"
+
+
+class Unreachable(CommandError):
+    """Nobody answers."""
+
+    prefix = ""
+
+
+class Connection:
+    """Raises `ApiError` for what the server refuses, `Unreachable` when there is none."""
+
+    def __init__(self, target: Target, *, timeout: float = 0, verbosity: int = 0) -> None:
+        self.address = target.address
+        self.timeout = timeout or None  # seconds for a unary call
+        self.verbosity = verbosity
+        self._channel = insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
+        self._resources = rpc.sync_stub(self._channel)
+        self._streams = rpc.sync_stub(self._channel, "Streams")
+
+    def close(self) -> None:
+        self._channel.close()
+
+    # One object
+
+    def get(self, kind: Kind, name: str, namespace: str = "") -> Any:
+        request = service.GetRequest(target=target_of(kind, namespace, name))
+        return unpack(self._call("Get", request))
+
+    def create(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
+        target = target_of(kind, namespace, obj.metadata.name, subresource)
+        options = _options(dry_run, validation)
+        request = service.CreateRequest(target=target, object=pack(obj), options=options)
+        return unpack(self._call("Create", request))
+
+    def update(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
+        target = target_of(kind, namespace, obj.metadata.name, subresource)
+        options = _options(dry_run, validation)
+        request = service.UpdateRequest(target=target, object=pack(obj), options=options)
+        return unpack(self._call("Update", request))
+
+    def patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str,
+        patch: bytes,
+        media: str,
+        *,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Any:
+        request = service.PatchRequest(
+            target=target_of(kind, namespace, name, subresource),
+            patchType=media,
+            patch=patch,
+            options=_options(dry_run, ""),
+        )
+        return unpack(self._call("Patch", request))
+
+    def delete(
+        self, kind: Kind, name: str, namespace: str, options: Any, *, dry_run: bool = False
+    ) -> Any:
+        request = service.DeleteRequest(
+            target=target_of(kind, namespace, name),
+            deleteOptions=options,
+            options=_options(dry_run, ""),
+        )
+        return unpack(self._call("Delete", request))
+
+    # Many
+
+    def pages(self, request: Any, *, size: int) -> Iterator[Any]:
+        """The answers to a list, page after page (`size` 0: all in one)."""
+        request.limit = size
+        while True:
+            answer = self._call("List", request)
+            yield answer
+            request.continueToken = answer.metadata.continueToken
+            if not request.continueToken:
+                return
+
+    def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Any], str]:
+        """The objects, and the version of the list."""
+        request = service.ListRequest(
+            target=target_of(kind, namespace), labelSelector=labels, fieldSelector=fields
+        )
+        found: list[Any] = []
+        version = ""
+        for answer in self.pages(request, size=500):
+            found += [unpack(item) for item in answer.items]
+            version = answer.metadata.resourceVersion
+        return found, version
+
+    def watch(self, request: Any, *, timeout: float | None = None) -> Iterator[Any]:
+        """Event after event, for as long as the server sends any. Raises Timeout after `timeout` seconds."""
+        self._show("Watch", request)
+        try:
+            for batch in self._resources.Watch(request, timeout=timeout):
+                yield from batch.events
+        except RpcError as error:
+            self._fail(error)
+
+    def version(self, *, timeout: float | None = None) -> Any:
+        return self._call("Version", service.VersionRequest(), timeout=timeout)
+
+    # Streams into pods
+
+    def logs(self, request: Any) -> Iterator[bytes]:
+        self._show("Logs", request)
+        try:
+            for answer in self._streams.Logs(request):
+                yield answer.data
+        except RpcError as error:
+            self._fail(error)
+
+    def stream(self, method: str, requests: Iterable[Any]) -> Any:
+        """Exec, Attach or PortForward: bytes both ways. Iterating raises RpcError; see `fail`."""
+        self._show(method, None)
+        return getattr(self._streams, method)(iter(requests))
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Turns what a stream raised into one of our errors."""
+        self._fail(error)
+
+    def _call(self, method: str, request: Any, *, timeout: float | None = None) -> Any:
+        self._show(method, request)
+        try:
+            return getattr(self._resources, method)(request, timeout=timeout or self.timeout)
+        except RpcError as error:
+            self._fail(error)
+
+    def _show(self, method: str, request: Any) -> None:
+        if self.verbosity >= SHOW_CALLS:
+            said = " ".join(str(request).split()) if request is not None else ""
+            sys.stderr.write(f"{self.address} {method} {said}\n")
+
+    def _fail(self, error: Any) -> NoReturn:
+        raised = rpc.error_of(error)
+        if raised.code == "UNAVAILABLE" and "connect" in raised.message:
+            raise Unreachable(_unreachable(self.address, raised)) from None
+        raise raised from None
+
+
+def _unreachable(address: str, error: ApiError) -> str:
+    if "refused" in error.message:
+        return (
+            f"The connection to the server {address} was refused - is the cluster up? "
+            "start one with: helmling up"
+        )
+    return f"Unable to connect to the server {address}: {error.message}"
+
+
+def target_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> Any:
+    return service.Target(
+        group=kind.group,
+        resource=kind.plural,
+        namespace=namespace if kind.namespaced else "",
+        name=name,
+        subresource=subresource,
+    )
+
+
+def _options(dry_run: bool, validation: str) -> Any:
+    return service.WriteOptions(dryRun=dry_run, fieldManager=MANAGER, fieldValidation=validation)

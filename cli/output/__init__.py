@@ -1,0 +1,1 @@
+"""How answers look: tables, YAML, JSON, JSONPath, custom columns."""

@@ -1,0 +1,93 @@
+"""What the commands that write have in common: --dry-run, how results are told, and complaints mapped to files."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from api.errors import ApiError, Invalid
+from cli.command import Session
+from cli.errors import Exit, UsageError
+from cli.flags import Flag
+from cli.manifests import Manifest
+from cli.output import chosen
+from cli.resources import qualified
+from cli.wording import of_error, suffix
+
+DRY_RUN = Flag(
+    "dry-run", "none, server (all checks, nothing is stored) or client (nobody is asked).",
+    default="none", bare="unchanged",
+)  # fmt: skip
+FORCE_HINT = "--dry-run takes client, server or none: --dry-run=server"
+
+
+def dry_run(session: Session) -> str:
+    """ "none", "client" or "server"."""
+    value = session.flags.text("dry-run")
+    if value == "unchanged":
+        raise UsageError(f"which dry run? {FORCE_HINT}")
+    if value not in ("none", "client", "server"):
+        raise UsageError(f'Invalid dry-run value ({value}). Must be "none", "server", or "client".')
+    return value
+
+
+def tell(session: Session, kind: Any, obj: Any, done: str) -> None:
+    """`pod/web created`, or, with -o, the object."""
+    output = chosen.read(session.flags.text("output"), tables=False)
+    if output.form == "name":
+        session.say(qualified(kind, obj.metadata.name))
+    elif output.form:
+        from api.jsonform import to_json
+
+        if output.form == "yaml" and session.told:
+            session.say("---")
+        chosen.write(output, to_json(obj))
+    else:
+        mode = session.flags.text("dry-run") if "dry-run" in session.flags.known else "none"
+        session.say(f"{qualified(kind, obj.metadata.name)} {done}{suffix(mode)}")
+    session.told += 1
+
+
+def settle(session: Session, manifests: Iterable[Manifest]) -> None:
+    """Gives each manifest its namespace."""
+    for manifest in manifests:
+        manifest.settle_namespace(session.namespace, insist=session.flags.given("namespace"))
+
+
+def each(session: Session, manifests: Iterable[Manifest], act: Callable[[Manifest], None]) -> int:
+    """Does `act` to each; a refusal of one does not stop the others. Returns the exit code."""
+    code = 0
+    for manifest in manifests:
+        try:
+            act(manifest)
+        except ApiError as error:
+            session.warn(in_its_file(manifest, error))
+            code = 1
+    return code
+
+
+def in_its_file(manifest: Manifest, error: ApiError) -> str:
+    """The server's refusal with the places in the file that it is about."""
+    if isinstance(error, Invalid) and error.causes:
+        return "\n".join(manifest.complaints(error.causes))
+    return f'{of_error(error)} (from "{manifest.source}")'
+
+
+def check_all(
+    session: Session, manifests: list[Manifest], attempt: Callable[[Manifest], None]
+) -> None:
+    """Tries every write as a dry run, so that nothing is half applied. Raises Exit after saying all refusals."""
+    refused = []
+    for manifest in manifests:
+        try:
+            attempt(manifest)
+        except ApiError as error:
+            refused.append(in_its_file(manifest, error))
+    if not refused:
+        return
+    if len(manifests) > 1:
+        refused.insert(0, f"Nothing was done, because {_count(len(refused))} refused:")
+    session.warn("\n".join(refused))
+    raise Exit(1)
+
+
+def _count(number: int) -> str:
+    return "one object is" if number == 1 else f"{number} objects are"

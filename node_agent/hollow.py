@@ -1,0 +1,73 @@
+"""Hollow nodes: the real agent, many times in one process, over runtimes that run nothing.
+
+They share what a node has once: one connection, one watch over all pods (handed out by node name), one loop that sends
+statuses and one that renews leases. What is left of a node is a few objects and two or three sleeping tasks, so a
+thousand fit on a laptop.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+
+from api.client import Client
+from api.informer import Informer
+from node_agent.agent import Agent, House, Server
+from node_agent.heartbeat import Heartbeats
+from node_agent.machine import Machine
+from node_agent.nodestatus import NodeDescription
+from node_agent.podnetwork import ImaginedNetwork
+from node_agent.pods.disk import Nowhere
+from node_agent.pods.facts import NodeFacts
+from node_agent.pods.publisher import StatusPublisher
+from node_agent.runtime.hollow import HollowRuntime
+from node_agent.volumes.store import NoVolumes
+from proto.v1.cluster_pb2 import Node
+from proto.v1.pod_pb2 import Pod
+
+_GIB = 1024**3
+POD_RANGES = ipaddress.ip_network("10.64.0.0/10")  # one /24 for each node: 16,384 nodes
+
+
+def machine_of(address: str) -> Machine:
+    """What every hollow node has."""
+    return Machine(cores=8, memory=32 * _GIB, disk=100 * _GIB, address=address)
+
+
+async def run_hollow(
+    client: Client,
+    names: Sequence[str],
+    *,
+    runtime: Callable[[str], HollowRuntime] = lambda name: HollowRuntime(),
+    started: Callable[[list[Agent]], None] = lambda agents: None,
+) -> None:
+    """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
+    server = Server(client, StatusPublisher(client), Informer(client, Pod))
+    ranges = POD_RANGES.subnets(new_prefix=24)
+    async with asyncio.TaskGroup() as tasks:
+        agents = [
+            _agent(server, name, str(cidr), runtime(name), tasks)
+            for name, cidr in zip(names, ranges, strict=False)
+        ]
+        nodes = dict(zip(names, _nodes(agents), strict=True))
+        for loop in (server.pods.run, server.publisher.run, Heartbeats(client, nodes).run):
+            tasks.create_task(loop())
+        for agent in agents:
+            agent.start()
+        started(agents)
+
+
+def _agent(
+    server: Server, name: str, cidr: str, runtime: HollowRuntime, tasks: asyncio.TaskGroup
+) -> Agent:
+    address = str(ipaddress.ip_network(cidr)[1])
+    machine = machine_of(address)
+    about = NodeDescription(name, machine, cidr, runtime_version="hollow://1")
+    allocatable = {"cpu": str(machine.cores), "memory": str(machine.memory)}
+    facts = NodeFacts(name, address, allocatable)
+    house = House(runtime, ImaginedNetwork(cidr), NoVolumes(), Nowhere())
+    return Agent(server, house, about, facts, tasks)
+
+
+def _nodes(agents: Sequence[Agent]) -> Iterator[Callable[[], Node]]:
+    for agent in agents:
+        yield lambda reporter=agent.reporter: reporter.node  # type: ignore[misc]

@@ -1,0 +1,32 @@
+"""What an agent is told when it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
+DEFAULT_POD_CIDR = "10.244.0.0/24"
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """One node's agent. Addresses are loopback until everything speaks TLS."""
+
+    node: str  # the node's name
+    server: str = "127.0.0.1:6443"  # the API server
+    data_dir: Path = Path("/var/lib/helmling/agent")
+    runtime: Literal["docker", "hollow"] = "docker"
+    docker_socket: str = "/var/run/docker.sock"
+    cluster: str = "helmling"  # tells apart the containers of clusters that share an engine
+    address: str = "127.0.0.1"  # the node's, and where its streams listen
+    port: int = 0  # of the streams; 0: any free one
+    pod_cidr: str = DEFAULT_POD_CIDR
+    cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
+    most_pods: int = 110
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pods_dir(self) -> Path:
+        """One directory per pod: its object, its volumes."""
+        return self.data_dir / "pods"

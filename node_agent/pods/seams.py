@@ -1,0 +1,45 @@
+"""What the agent needs of its surroundings, as small as it is needed."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+from node_agent.network.rules import HostPort
+
+
+class PodNetwork(Protocol):
+    """Gives pods addresses and connects their network namespaces. All verbs may be repeated."""
+
+    def adopt(self, addresses: Mapping[str, str], ports: Iterable[HostPort]) -> None:
+        """What is in use already, addresses by pod uid: told once, before anything else."""
+
+    def reserve(self, pod_uid: str) -> str:
+        """The pod's address; the same one until it is detached. Raises RuntimeFailure when all are taken."""
+
+    async def attach(
+        self, pod_uid: str, netns: Callable[[], Awaitable[str]], ports: Iterable[HostPort]
+    ) -> None:
+        """Wire the namespace whose path `netns` tells, with the reserved address, and open the node's `ports` to it.
+
+        Raises RuntimeFailure.
+        """
+
+    async def run(self) -> None:
+        """Keep the node's side of it there, until cancelled."""
+
+    async def detach(self, pod_uid: str) -> None:
+        """Unwire it and give the address back; no-op when gone."""
+
+
+class Events(Protocol):
+    """Where people are told what happens: api.recorder.Recorder."""
+
+    def event(
+        self,
+        obj: Any,
+        type: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+    ) -> None:
+        """Never fails, never waits."""

@@ -1,0 +1,320 @@
+"""The fast way to choose a node must agree with the slow one, whatever happens in between."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from control_plane.scheduler.choose import Chooser
+from control_plane.scheduler.explain import explain
+from control_plane.scheduler.refusal import Unschedulable
+from control_plane.scheduler.shape import Shapes
+from control_plane.scheduler.snapshot import NodeInfo, Snapshot
+from proto.v1.cluster_pb2 import Node
+from proto.v1.pod_pb2 import Pod
+from tests.scheduler_objects import node, pod
+from tests.unit import scheduler_reference as reference
+
+HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+APPS, NAMESPACES = ("web", "db"), {"default": {"team": "a"}, "other": {"team": "b"}}
+
+labels = st.fixed_dictionaries({"app": st.sampled_from(APPS)}, optional={"v": st.just("1")})
+selector = st.sampled_from(
+    [
+        {"matchLabels": {"app": "web"}},
+        {"matchLabels": {"app": "db"}},
+        {"matchExpressions": [{"key": "v", "operator": "DoesNotExist"}]},
+        {},
+    ]
+)
+key = st.sampled_from([HOST, ZONE, "rack"])
+scope: Any = st.sampled_from(
+    [{}, {"namespaces": ["other"]}, {"namespaceSelector": {"matchLabels": {"team": "b"}}}]
+)
+
+
+@st.composite
+def term(draw: Any) -> dict[str, Any]:
+    extra = draw(st.sampled_from([{}, {"matchLabelKeys": ["v"]}, {"mismatchLabelKeys": ["v"]}]))
+    own = {"labelSelector": draw(selector), "topologyKey": draw(key)}
+    return {**own, **draw(scope), **extra}
+
+
+weighted = st.builds(lambda w, t: {"weight": w, "podAffinityTerm": t}, st.integers(1, 9), term())
+expression = st.sampled_from(
+    [
+        {"key": "disk", "operator": "In", "values": ["ssd"]},
+        {"key": "disk", "operator": "NotIn", "values": ["ssd"]},
+        {"key": "cores", "operator": "Gt", "values": ["4"]},
+        {"key": ZONE, "operator": "Exists"},
+    ]
+)
+node_term = st.builds(
+    lambda e: {"matchExpressions": e}, st.lists(expression, min_size=1, max_size=2)
+)
+
+
+@st.composite
+def affinity(draw: Any) -> dict[str, Any]:
+    required, preferred = (
+        f"{w}DuringSchedulingIgnoredDuringExecution" for w in ("required", "preferred")
+    )
+    found: dict[str, Any] = {}
+    for name in ("podAffinity", "podAntiAffinity"):
+        if draw(st.booleans()):
+            found[name] = {
+                required: draw(st.lists(term(), max_size=1)),
+                preferred: draw(st.lists(weighted, max_size=2)),
+            }
+    if draw(st.booleans()):
+        wish = st.builds(lambda w, t: {"weight": w, "preference": t}, st.integers(1, 9), node_term)
+        found["nodeAffinity"] = {preferred: draw(st.lists(wish, max_size=2))}
+        if draw(st.booleans()):
+            terms = draw(st.lists(node_term, min_size=1, max_size=2))
+            found["nodeAffinity"][required] = {"nodeSelectorTerms": terms}
+    return found
+
+
+spread = st.fixed_dictionaries(
+    {
+        "maxSkew": st.integers(1, 2),
+        "topologyKey": key,
+        "whenUnsatisfiable": st.sampled_from(["DoNotSchedule", "ScheduleAnyway"]),
+        "labelSelector": selector,
+    },
+    optional={
+        "minDomains": st.integers(1, 4),
+        "nodeAffinityPolicy": st.just("Ignore"),
+        "nodeTaintsPolicy": st.just("Honor"),
+        "matchLabelKeys": st.just(["v"]),
+    },
+)
+toleration = st.sampled_from(
+    [
+        {"operator": "Exists"},
+        {"key": "gpu", "value": "yes"},
+        {"effect": "PreferNoSchedule", "operator": "Exists"},
+    ]
+)
+ports = st.sampled_from(
+    [
+        [],
+        [],
+        [{"containerPort": 80, "hostPort": 80}],
+        [{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.1"}],
+    ]
+)
+
+
+@st.composite
+def pods(draw: Any) -> Pod:
+    container = {"name": "c", "image": draw(st.sampled_from(["web", "db:1"])), "ports": draw(ports)}
+    requests = st.fixed_dictionaries(
+        {},
+        optional={
+            "cpu": st.sampled_from(["100m", "1500m"]),
+            "memory": st.sampled_from(["64Mi", "3Gi"]),
+            "example.com/gpu": st.just("1"),
+        },
+    )
+    container["resources"] = {"requests": draw(requests)}
+    simple = draw(st.booleans())
+    return pod(
+        labels=draw(labels),
+        namespace=draw(st.sampled_from(list(NAMESPACES))),
+        owner=draw(st.sampled_from(["", "rs1", "rs2"])),
+        terminating=draw(st.sampled_from([False, False, False, True])),
+        containers=[container],
+        tolerations=draw(st.lists(toleration, max_size=1)),
+        affinity={} if simple else draw(affinity()),
+        topologySpreadConstraints=[] if simple else draw(st.lists(spread, max_size=2)),
+    )
+
+
+@st.composite
+def nodes(draw: Any, number: int) -> Node:
+    own = st.fixed_dictionaries(
+        {},
+        optional={
+            ZONE: st.sampled_from(["a", "b"]),
+            "rack": st.sampled_from(["1", "2", "3"]),
+            "disk": st.sampled_from(["ssd", "hdd"]),
+            "cores": st.sampled_from(["2", "8", "many"]),
+        },
+    )
+    taint = st.sampled_from(
+        [
+            {"key": "gpu", "value": "yes", "effect": "NoSchedule"},
+            {"key": "slow", "effect": "PreferNoSchedule"},
+            {"key": "old", "effect": "PreferNoSchedule"},
+        ]
+    )
+    image = st.sampled_from(
+        [{"names": ["web"], "sizeBytes": "900000000"}, {"names": ["db:1"], "sizeBytes": "90000000"}]
+    )
+    found = node(
+        f"n{number}",
+        cpu=draw(st.sampled_from(["2", "4"])),
+        memory=draw(st.sampled_from(["4Gi", "8Gi"])),
+        pods=draw(st.sampled_from(["3", "110"])),
+        labels=draw(own),
+        taints=draw(st.lists(taint, max_size=2, unique_by=lambda t: t["key"])),
+        unschedulable=draw(st.sampled_from([False] * 5 + [True])),
+        ready=draw(st.sampled_from(["True"] * 5 + ["False", None])),
+        images=draw(st.lists(image, max_size=1)),
+        **draw(st.sampled_from([{}, {"example.com/gpu": "2"}])),
+    )
+    if draw(st.sampled_from([False] * 5 + [True])):
+        found.metadata.labels[HOST] = "n0"  # two nodes that call themselves the same
+    return found
+
+
+class Pair:
+    """The same cluster twice: as the scheduler keeps it, and as plain objects."""
+
+    def __init__(self) -> None:
+        self.snapshot, self.shapes = Snapshot(), Shapes()
+        self.chooser = Chooser(self.snapshot)
+        self.nodes: dict[str, Node] = {}
+        self.pods: dict[str, Pod] = {}
+        self.count = 0
+        for name, its_labels in NAMESPACES.items():
+            self.snapshot.set_namespace(name, its_labels)
+
+    def world(self) -> reference.World:
+        order = [self.nodes[info.name] for info in self.snapshot.nodes]
+        return reference.World(order, list(self.pods.values()), NAMESPACES)
+
+    def set_node(self, new: Node) -> None:
+        self.nodes[new.metadata.name] = new
+        self.snapshot.set_node(new)
+
+    def remove_node(self, name: str) -> None:
+        if self.nodes.pop(name, None):
+            self.snapshot.remove_node(name)
+
+    def place(self, new: Pod, name: str) -> None:
+        self.count += 1
+        placed = Pod()
+        placed.CopyFrom(new)
+        placed.spec.nodeName = name
+        self.pods[f"p{self.count}"] = placed
+        self.snapshot.place(f"p{self.count}", str(self.count), self.shapes.of(new), name)
+
+    def remove(self, position: int) -> None:
+        if self.pods:
+            gone = list(self.pods)[position % len(self.pods)]
+            del self.pods[gone]
+            self.snapshot.remove(gone)
+
+    def schedule(self, new: Pod) -> None:
+        shape = self.shapes.of(new)
+        result = self.chooser.choose(shape)
+        refused, scores = reference.judge(new, self.world())
+        said = {v.node: v for v in explain(shape, self.snapshot)}
+        against = {n: sorted(r.words for r in v.refusals) for n, v in said.items() if v.refusals}
+        assert against == {n: sorted(reasons) for n, reasons in refused.items()}
+        assert {n: v.score for n, v in said.items() if not v.refusals} == scores
+        if isinstance(result, NodeInfo):
+            assert scores[result.name] == max(scores.values())
+            self.place(new, result.name)
+        else:
+            self.check_refusal(result, refused, scores)
+
+    @staticmethod
+    def check_refusal(
+        result: Unschedulable, refused: dict[str, list[str]], scores: dict[str, int]
+    ) -> None:
+        assert not scores
+        told: dict[str, int] = {}
+        for reasons in refused.values():
+            for words in reasons:
+                told[words] = told.get(words, 0) + 1
+        found: dict[str, int] = {}
+        for refusal, number in result.tally.items():
+            found[refusal.words] = found.get(refusal.words, 0) + number
+        assert found == told
+
+
+@settings(
+    max_examples=600,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.data())
+def test_fast_and_slow_agree(data: st.DataObject) -> None:
+    """After any sequence of placements, deletions and changes of nodes: an equally good node, or the same refusals."""
+    pair = Pair()
+    for number in range(data.draw(st.integers(1, 5))):
+        pair.set_node(data.draw(nodes(number)))
+    kinds = data.draw(st.lists(pods(), min_size=1, max_size=3))
+    for _ in range(data.draw(st.integers(1, 25))):
+        action = data.draw(st.sampled_from(["schedule"] * 6 + ["remove", "node", "place", "leave"]))
+        if action == "schedule":
+            replica = Pod()
+            replica.CopyFrom(data.draw(st.sampled_from(kinds)))
+            if data.draw(
+                st.booleans()
+            ):  # like a StatefulSet's: a label of its own that nobody looks at
+                replica.metadata.labels["name"] = f"web-{pair.count}"
+            pair.schedule(replica)
+        elif action == "remove":
+            pair.remove(data.draw(st.integers(0, 50)))
+        elif action == "node":
+            pair.set_node(data.draw(nodes(data.draw(st.integers(0, 5)))))
+        elif action == "leave":
+            pair.remove_node(f"n{data.draw(st.integers(0, 5))}")
+        else:  # somebody else puts a pod somewhere, perhaps on a node that we do not know
+            pair.place(data.draw(pods()), f"n{data.draw(st.integers(0, 6))}")
+
+
+def test_the_same_cluster_always_gives_the_same_answer() -> None:
+    """Of equally good nodes the one with fewer pods is taken, then the one known longer."""
+    pair = Pair()
+    for number in range(3):
+        pair.set_node(node(f"n{number}", cpu="400", memory="800Gi"))
+    for _ in range(6):
+        pair.schedule(pod(cpu="1m"))
+    assert [p.spec.nodeName for p in pair.pods.values()] == ["n0", "n1", "n2"] * 2
+
+
+def _apart_from(app: str) -> Pod:
+    term = {"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": HOST}
+    return pod(affinity={"podAntiAffinity": {REQUIRED: [term]}})
+
+
+def test_labels_that_a_term_looks_at_tell_pods_apart() -> None:
+    """Two pods alike but for a label: a pod that is there refuses one of them only."""
+    pair = Pair()
+    pair.set_node(node("n1"))
+    pair.place(_apart_from("web"), "n1")
+    for app in ("db", "web", "db"):
+        pair.schedule(pod(labels={"app": app}))
+    assert [p.metadata.labels["app"] for p in pair.pods.values()][1:] == ["db", "db"]
+
+
+def test_a_ranking_without_company_notices_the_first_pod_with_terms() -> None:
+    pair = Pair()
+    for cpu in ("4", "5"):  # the second time the label is known: nothing else gives the pod away
+        pair.set_node(node("n1", cpu=cpu))  # rankings are made anew, and there is no company yet
+        pair.schedule(pod(labels={"app": "web"}))
+        pair.remove(0)
+        pair.place(_apart_from("web"), "n1")
+        pair.schedule(pod(labels={"app": "web"}))  # is refused
+        pair.remove(0)
+    assert not pair.pods
+
+
+def test_a_new_topology_key_is_noticed() -> None:
+    """The ranking knows company by host names; then a pod comes that keeps others out of its zone."""
+    pair = Pair()
+    for number in range(2):
+        pair.set_node(node(f"n{number}", labels={ZONE: "a"}))
+    pair.place(_apart_from("web"), "n0")
+    pair.schedule(pod(labels={"app": "web"}))
+    pair.remove(1)
+    term = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": ZONE}
+    pair.place(pod(affinity={"podAntiAffinity": {REQUIRED: [term]}}), "n0")
+    pair.schedule(pod(labels={"app": "web"}))  # is refused
+    assert len(pair.pods) == 2
