@@ -342,7 +342,7 @@ def test_a_hook_that_takes_all_leaves_two_seconds() -> None:
     class Busy(HollowRuntime):
         async def exec_capture(
             self, container_id: str, command: object, *, timeout: float
-        ) -> ExecResult:  # type: ignore[override]
+        ) -> ExecResult:
             await asyncio.sleep(timeout)
             raise ExecTimeout("too slow")
 
