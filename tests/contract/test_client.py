@@ -1,7 +1,7 @@
 """What every client promises, in the server's process and over the wire, on every kind of store.
 
 The same scenarios run over {local, grpc} × {memory, SQLite}, and once more on etcd. They are the behaviour
-that a Kubernetes user knows;S#n is the row of the checklist.
+that a Kubernetes user knows; S#n is the row of the checklist.
 """
 
 import asyncio
