@@ -5,6 +5,7 @@ is called, and the clock stops when the watch shows all containers running.
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,13 @@ class Cluster:
 
     def pids(self) -> list[int]:
         """The server's and the agent's."""
-        return [int(file.read_text().split()[0]) for file in sorted(self.data_dir.glob("**/*.pid"))]
+        files = (self.data_dir / "run" / f"{part}.json" for part in ("server", "agent"))
+        return [json.loads(file.read_text())["pid"] for file in files]
+
+    @property
+    def address(self) -> str:
+        conf = json.loads((self.data_dir / "admin.conf").read_text())
+        return str(conf["clusters"][0]["cluster"]["server"]).partition("://")[2]
 
 
 def helmling(data_dir: Path, *arguments: str) -> None:

@@ -1,16 +1,16 @@
 """How fast are decisions? Pods of one shape onto equal nodes, nothing else: python bench/scheduler_load.py [nodes …]
 
-Three sorts of pods: plain ones; replicas of a controller, which are spread over hosts and zones by default; and pods with
-anti-affinity, of which each node takes one. A decision is choosing the node and counting the pod there.
+Three sorts of pods: plain ones; replicas of a controller, which are spread over hosts and zones by default; and
+pods with anti-affinity, of which each node takes one. A decision is choosing the node and counting the pod there.
 """
 
 import sys
 import time
 
 from control_plane.scheduler.choose import Chooser
+from control_plane.scheduler.cluster import snapshot_of
 from control_plane.scheduler.refusal import Unschedulable
 from control_plane.scheduler.shape import Shapes
-from control_plane.scheduler.snapshot import snapshot_of
 from proto.v1.cluster_pb2 import Node, NodeCondition
 from proto.v1.meta_pb2 import LabelSelector, OwnerReference
 from proto.v1.pod_pb2 import Pod, PodAffinityTerm

@@ -62,8 +62,12 @@ class Session:
     @cached_property
     def server(self) -> "Connection":
         """The API server; connects with the first call."""
+        import gc
+
+        gc.disable()
         from cli.connection import Connection
 
+        gc.enable()
         timeout = self.flags.text("request-timeout")
         return Connection(
             self.target, timeout=seconds(timeout), verbosity=self.flags.number("v") or 0

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-import grpc
-
 from api import rpc
 from api.errors import ApiError
 from api.kinds import Kind
 from api.rpc import pack, unpack
 from cli.errors import CommandError
 from cli.kubeconfig import Target
+from cli.quickgrpc import RpcError, insecure_channel
 from proto.v1 import service_pb2 as service
 
 SHOW_CALLS = 6  # the verbosity from which each call is shown, as with kubectl
@@ -34,7 +33,7 @@ class Connection:
         self.address = target.address
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
-        self._channel = grpc.insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
+        self._channel = insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
         self._resources = rpc.sync_stub(self._channel)
         self._streams = rpc.sync_stub(self._channel, "Streams")
 
@@ -47,19 +46,47 @@ class Connection:
         request = service.GetRequest(target=target_of(kind, namespace, name))
         return unpack(self._call("Get", request))
 
-    def create(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
+    def create(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
         request = service.CreateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Create", request))
 
-    def update(self, kind: Kind, obj: Any, namespace: str, *, dry_run: bool = False, validation: str = "", subresource: str = "") -> Any:  # fmt: skip
+    def update(
+        self,
+        kind: Kind,
+        obj: Any,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        validation: str = "",
+        subresource: str = "",
+    ) -> Any:
         target = target_of(kind, namespace, obj.metadata.name, subresource)
         options = _options(dry_run, validation)
         request = service.UpdateRequest(target=target, object=pack(obj), options=options)
         return unpack(self._call("Update", request))
 
-    def patch(self, kind: Kind, name: str, namespace: str, patch: bytes, media: str, *, dry_run: bool = False, subresource: str = "") -> Any:  # fmt: skip
+    def patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str,
+        patch: bytes,
+        media: str,
+        *,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Any:
         request = service.PatchRequest(
             target=target_of(kind, namespace, name, subresource),
             patchType=media,
@@ -68,7 +95,9 @@ class Connection:
         )
         return unpack(self._call("Patch", request))
 
-    def delete(self, kind: Kind, name: str, namespace: str, options: Any, *, dry_run: bool = False) -> Any:  # fmt: skip
+    def delete(
+        self, kind: Kind, name: str, namespace: str, options: Any, *, dry_run: bool = False
+    ) -> Any:
         request = service.DeleteRequest(
             target=target_of(kind, namespace, name),
             deleteOptions=options,
@@ -88,7 +117,9 @@ class Connection:
             if not request.continueToken:
                 return
 
-    def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> tuple[list[Any], str]:  # fmt: skip
+    def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Any], str]:
         """The objects, and the version of the list."""
         request = service.ListRequest(
             target=target_of(kind, namespace), labelSelector=labels, fieldSelector=fields
@@ -106,7 +137,7 @@ class Connection:
         try:
             for batch in self._resources.Watch(request, timeout=timeout):
                 yield from batch.events
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def version(self, *, timeout: float | None = None) -> Any:
@@ -119,11 +150,11 @@ class Connection:
         try:
             for answer in self._streams.Logs(request):
                 yield answer.data
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def stream(self, method: str, requests: Iterable[Any]) -> Any:
-        """A call in both directions: Exec, Attach or PortForward. Iterating over it raises grpc.RpcError: see `fail`."""
+        """Exec, Attach or PortForward: bytes both ways. Iterating raises RpcError; see `fail`."""
         self._show(method, None)
         return getattr(self._streams, method)(iter(requests))
 
@@ -135,7 +166,7 @@ class Connection:
         self._show(method, request)
         try:
             return getattr(self._resources, method)(request, timeout=timeout or self.timeout)
-        except grpc.RpcError as error:
+        except RpcError as error:
             self._fail(error)
 
     def _show(self, method: str, request: Any) -> None:
@@ -170,6 +201,4 @@ def target_of(kind: Kind, namespace: str = "", name: str = "", subresource: str 
 
 
 def _options(dry_run: bool, validation: str) -> Any:
-    return service.WriteOptions(
-        dryRun=dry_run, fieldManager=MANAGER, fieldValidation=validation
-    )
+    return service.WriteOptions(dryRun=dry_run, fieldManager=MANAGER, fieldValidation=validation)

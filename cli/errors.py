@@ -23,7 +23,7 @@ class UsageError(CommandError):
     """The command line itself is wrong: the answer also points to the command's help."""
 
 
-class Exit(Exception):  # noqa: N818 - nothing went wrong
+class Exit(Exception):
     """End now with this code; everything has been said."""
 
     def __init__(self, code: int) -> None:

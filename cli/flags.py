@@ -31,7 +31,7 @@ class Flag:
         return self.form != "switch" and not self.bare
 
 
-def switch(name: str, help: str, short: str = "", *, default: bool = False) -> Flag:  # noqa: A002
+def switch(name: str, help: str, short: str = "", *, default: bool = False) -> Flag:
     return Flag(name, help, short, "switch", "true" if default else "false", bare="true")
 
 

@@ -133,7 +133,9 @@ def address_of(server: str, source: str) -> str:
     """host:port. Refuses what is not ours to speak to."""
     match = ADDRESS.match(server)
     if match is None:
-        raise CommandError(f'{source}: "{server}" is no server address: expected http://127.0.0.1:6440')
+        raise CommandError(
+            f'{source}: "{server}" is no server address: expected http://127.0.0.1:6440'
+        )
     if match["scheme"] == "https":
         raise CommandError(
             f"{source} points to {server}, which speaks HTTPS (a Kubernetes cluster?); "

@@ -1,7 +1,8 @@
 """Manifests: files become typed objects, and every complaint about one names its file, line and column.
 
-All documents of all files are read before any is used, and all that is wrong is said at once. What the server finds
-wrong later is mapped back to the same places (`Manifest.complaints`), so that nobody has to search for `spec.containers[2]`.
+All documents of all files are read before any is used, and all that is wrong is said at once. What the server
+finds wrong later is mapped back to the same places (`Manifest.complaints`), so that nobody has to search for
+`spec.containers[2]`.
 """
 
 import os
@@ -23,7 +24,7 @@ FILENAME = Flag(
 )
 RECURSIVE = switch("recursive", "With directories: also those inside.", "R")
 VALIDATE = Flag(
-    "validate", 'What to do with unknown fields: "strict" refuses (also true), "warn" says so, "ignore" says nothing (also false).',
+    "validate", "Unknown fields: strict (also true) refuses, warn says so, ignore (also false) says nothing.",
     default="strict", bare="strict",
 )  # fmt: skip
 LENIENT = {"warn": "warn", "ignore": "ignore", "false": "ignore"}
@@ -31,6 +32,9 @@ LENIENT = {"warn": "warn", "ignore": "ignore", "false": "ignore"}
 
 class ManifestError(CommandError):
     """Something is wrong with the files; the message lists it all."""
+
+    hopeless: Sequence[str] = ()  # complaints about what could not be read as an object
+    drafts: Sequence["Manifest"] = ()  # what could, each with what is wrong with it
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class Manifest:
     source: str
     document: Document
     inside: str = ""  # the path of the object in its document: "items[2]" in a List
+    causes: Sequence[Cause] = ()  # what is wrong with it, as far as can be seen without the server
 
     @property
     def name(self) -> str:
@@ -62,16 +67,19 @@ class Manifest:
         elif insist and self.namespace != namespace:
             raise CommandError(
                 f'the namespace from the provided object "{self.namespace}" does not match the '
-                f'namespace "{namespace}". You must pass \'--namespace={self.namespace}\' to perform this operation.'
+                f"namespace \"{namespace}\". You must pass '--namespace={self.namespace}' to perform this operation."
             )
 
     def complaint(self, cause: Cause) -> str:
         """`web.yaml:7:5: spec.containers[0].imagee: unknown field`."""
-        place = self.document.place(_joined(self.inside, cause.field))
-        return f"{_at(self.source, place)}: {cause}"
+        return f"{_at(self.source, self.place(cause))}: {cause}"
 
     def complaints(self, causes: Sequence[Cause]) -> list[str]:
-        return [self.complaint(cause) for cause in causes]
+        """In the order of the file."""
+        return [self.complaint(cause) for cause in sorted(causes, key=self.place)]
+
+    def place(self, cause: Cause) -> Place:
+        return self.document.place(_joined(self.inside, cause.field))
 
 
 def _joined(inside: str, field: str) -> str:
@@ -86,30 +94,38 @@ def from_flags(flags: Any) -> list[Manifest]:
     """What -f, -R and --validate ask for. Raises UsageError without any -f."""
     if not flags.many("filename"):
         raise UsageError("must specify -f: a file, a directory, or - for standard input")
-    validate = LENIENT.get(flags.text("validate"), "strict") if "validate" in flags.known else "strict"
+    validate = (
+        LENIENT.get(flags.text("validate"), "strict") if "validate" in flags.known else "strict"
+    )
     return load(flags.many("filename"), recursive=flags.on("recursive"), validate=validate)
 
 
-def load(paths: Sequence[str], *, recursive: bool = False, validate: str = "strict") -> list[Manifest]:
+def load(
+    paths: Sequence[str], *, recursive: bool = False, validate: str = "strict"
+) -> list[Manifest]:
     """The objects of all files, in order. Raises ManifestError with everything that is wrong with any of them."""
     found: list[Manifest] = []
-    wrong: list[str] = []
+    hopeless: list[str] = []
     for source, text in _texts(paths, recursive):
         for manifest, complaints in parse(text, source, validate=validate):
-            wrong += complaints
-            if manifest is not None:
+            if manifest is None:
+                hopeless += complaints
+            else:
                 found.append(manifest)
-    if wrong:
-        raise refusal(wrong)
+    if hopeless or any(manifest.causes for manifest in found):
+        raise refusal(hopeless, found)
     if not found:
         raise ManifestError(f"no objects found in {', '.join(paths)}")
     return found
 
 
-def refusal(wrong: Sequence[str]) -> ManifestError:
-    if len(wrong) == 1:
-        return ManifestError(wrong[0])
-    return ManifestError("\n".join([f"{len(wrong)} problems, and nothing was done:", *wrong]))
+def refusal(hopeless: Sequence[str], drafts: Sequence[Manifest]) -> ManifestError:
+    """All that is wrong, in the order of the files."""
+    wrong = [*hopeless, *(line for draft in drafts for line in draft.complaints(draft.causes))]
+    head = [] if len(wrong) == 1 else [f"{len(wrong)} problems, and nothing was done:"]
+    error = ManifestError("\n".join([*head, *wrong]))
+    error.hopeless, error.drafts = hopeless, drafts
+    return error
 
 
 def _texts(paths: Sequence[str], recursive: bool) -> Iterator[tuple[str, str]]:
@@ -117,7 +133,9 @@ def _texts(paths: Sequence[str], recursive: bool) -> Iterator[tuple[str, str]]:
         if path == "-":
             yield "stdin", sys.stdin.read()
         elif path.startswith(("http://", "https://")):
-            raise CommandError(f"{path}: manifests are not fetched from the web; download it and name the file")
+            raise CommandError(
+                f"{path}: manifests are not fetched from the web; download it and name the file"
+            )
         else:
             yield from _files(path, recursive)
 
@@ -136,7 +154,9 @@ def _files(path: str, recursive: bool) -> Iterator[tuple[str, str]]:
             with open(name, encoding="utf-8") as file:
                 yield name, file.read()
         except UnicodeDecodeError as error:
-            raise CommandError(f"{name} is not text in UTF-8: byte {error.start} is no part of any character") from None
+            raise CommandError(
+                f"{name} is not text in UTF-8: byte {error.start} is no part of any character"
+            ) from None
 
 
 def _inside(directory: str, recursive: bool) -> Iterator[str]:
@@ -164,7 +184,9 @@ def parse(text: str, source: str, *, validate: str = "strict") -> Iterator[Parse
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and "items" in value
+    return (
+        isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and "items" in value
+    )
 
 
 def _typed(value: Any, source: str, document: Document, inside: str, validate: str) -> Parsed:
@@ -175,11 +197,18 @@ def _typed(value: Any, source: str, document: Document, inside: str, validate: s
     message, causes = jsonform.from_json(kind.message, value)
     manifest = Manifest(kind, message, value, source, document, inside)
     if not message.metadata.name and not message.metadata.generateName and not causes:
-        causes = [Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")]
+        causes = [
+            Cause(
+                "metadata.name",
+                "Required value: name or generateName is required",
+                "FieldValueRequired",
+            )
+        ]
     if validate != "strict":
         unknown = [cause for cause in causes if cause.reason == "UnknownField"]
         causes = [cause for cause in causes if cause.reason != "UnknownField"]
         if validate == "warn":
             for line in manifest.complaints(unknown):
                 sys.stderr.write(f"Warning: {line}\n")
+    manifest.causes = causes
     return manifest, manifest.complaints(causes)

@@ -18,7 +18,7 @@ SEGMENT = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 MOST_NODES = 200_000  # a document that unfolds to more is an attack by aliases
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where something stands in a file; both count from 1."""
 
@@ -71,8 +71,12 @@ TAGGED = {TEXT, "!", *(f"tag:yaml.org,2002:{name}" for name in ("int", "float", 
 INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7_]+|0[0-7_]*|[1-9][0-9_]*)$")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-WORDS |= {form: True for word in ("yes", "true", "on") for form in (word, word.title(), word.upper())}
-WORDS |= {form: False for word in ("no", "false", "off") for form in (word, word.title(), word.upper())}
+WORDS |= {
+    form: True for word in ("yes", "true", "on") for form in (word, word.title(), word.upper())
+}
+WORDS |= {
+    form: False for word in ("no", "false", "off") for form in (word, word.title(), word.upper())
+}
 
 
 def _scalar(text: str) -> Any:
@@ -99,7 +103,7 @@ class _Reader:
     def __init__(self, root: Node) -> None:
         self.document = Document(None, _place(root))
         self.nodes = 0
-        self.open: set[int] = set()  # ids of the nodes we are inside of: an alias to one of them would never end
+        self.open: set[int] = set()  # ids of the nodes we are in: an alias to one would never end
         self.document.value = self.value(root, ())
 
     def value(self, node: Node, steps: Steps) -> Any:
@@ -118,6 +122,7 @@ class _Reader:
             return self.mapping(node, steps)
         if isinstance(node, SequenceNode):
             return self.sequence(node, steps)
+        assert isinstance(node, ScalarNode)
         return self.scalar(node)
 
     def sequence(self, node: SequenceNode, steps: Steps) -> list[Any]:
@@ -133,7 +138,7 @@ class _Reader:
         merged: dict[str, Any] = {}
         first: dict[str, Place] = {}
         for key_node, value_node in node.value:
-            if key_node.value == "<<" and isinstance(key_node, ScalarNode) and key_node.style is None:
+            if key_node.value == "<<" and key_node.tag == PLAIN:
                 merged |= self.merge(value_node, steps)
                 continue
             if not isinstance(key_node, ScalarNode):
@@ -141,7 +146,9 @@ class _Reader:
                 continue
             key = str(key_node.value)
             if key in first:
-                self.problem(key_node, f'duplicate key "{key}": it is on line {first[key].line} already')
+                self.problem(
+                    key_node, f'duplicate key "{key}": it is on line {first[key].line} already'
+                )
                 continue
             first[key] = _place(key_node)
             inside = (*steps, key)
@@ -210,9 +217,7 @@ def _explain(error: yaml.YAMLError, text: str) -> Problem:
     place = Place(mark.line + 1, mark.column + 1)
     tab = _tab_in_indent(lines, mark.line)
     if tab is not None:
-        return Problem(
-            tab, "a tab in the indentation: YAML wants spaces" + _shown(lines, tab)
-        )
+        return Problem(tab, "a tab in the indentation: YAML wants spaces" + _shown(lines, tab))
     said = getattr(error, "problem", "") or "not readable as YAML"
     context = getattr(error, "context", "") or ""
     return Problem(place, _advice(said, context) + _shown(lines, place))
@@ -229,13 +234,18 @@ def _tab_in_indent(lines: list[str], at: int) -> Place | None:
     return None
 
 
+COLON = (
+    'a colon where none can be: is the line indented wrongly, or does text with ": " lack quotes?'
+)
+INDENT = "this line does not fit the block it is in: compare its indentation with the lines above"
 ADVICE = (
-    ("mapping values are not allowed", 'a colon where none can be: is the line above indented differently, or does text with ": " lack quotes?'),
-    ("did not find expected key", "this line does not fit the block it is in: compare its indentation with the lines above"),
-    ("expected <block end>", "this line does not fit the block it is in: compare its indentation with the lines above"),
+    ("mapping values are not allowed", COLON),
+    ("did not find expected key", INDENT),
+    ("expected <block end>", INDENT),
     ("could not find expected ':'", 'a key without a colon: write "key: value"'),
     ("did not find expected ',' or", "a bracket or brace that is not closed, or a comma that is missing"),
     ("expected ',' or", "a bracket or brace that is not closed, or a comma that is missing"),
+    ("expected node content", "a bracket or brace that is not closed, or a comma that is missing"),
     ("cannot start any token", "text that begins with this character needs quotes"),
     ("unexpected end of stream", "a quote that is opened is never closed"),
     ("undefined alias", "an alias (*name) without an anchor (&name) above it"),

@@ -10,9 +10,7 @@ from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag, switch
 
 SELECTOR = Flag("selector", "Only objects whose labels match: 'app=web,tier in (a,b),!old'.", "l")
-FIELD_SELECTOR = Flag(
-    "field-selector", "Only objects whose fields match: 'status.phase!=Running'."
-)
+FIELD_SELECTOR = Flag("field-selector", "Only objects whose fields match: 'status.phase!=Running'.")
 ALL_NAMESPACES = switch("all-namespaces", "In all namespaces.", "A")
 CHUNK_SIZE = Flag(
     "chunk-size", "Fetch large lists in pieces of this size; 0: all at once.", form="number", default="500"

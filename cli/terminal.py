@@ -1,4 +1,4 @@
-"""The user's terminal, handed over to a program in a container: raw mode, its size, and everything put back at the end."""
+"""The user's terminal, handed over to a program in a container: raw mode, size, and all put back at the end."""
 
 import os
 import signal

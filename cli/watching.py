@@ -24,7 +24,9 @@ class Deadline:
         return max(self.at - time.monotonic(), 0.0)
 
 
-def states(server: Connection, kind: Kind, namespace: str, name: str, deadline: Deadline) -> Iterator[Any]:  # fmt: skip
+def states(
+    server: Connection, kind: Kind, namespace: str, name: str, deadline: Deadline
+) -> Iterator[Any]:
     """The object as it is now and after each change; None while there is none. Ends with the deadline.
 
     A list and a watch from its version: nothing that happens in between is missed.
@@ -45,7 +47,9 @@ def states(server: Connection, kind: Kind, namespace: str, name: str, deadline: 
             return
 
 
-def gone(server: Connection, kind: Kind, namespace: str, name: str, uid: str, deadline: Deadline) -> bool:  # fmt: skip
+def gone(
+    server: Connection, kind: Kind, namespace: str, name: str, uid: str, deadline: Deadline
+) -> bool:
     """Waits until the object with this uid is no more; False when the deadline comes first."""
     return any(
         obj is None or obj.metadata.uid != uid

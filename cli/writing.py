@@ -3,24 +3,25 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from api.errors import ApiError, Invalid
+from api.errors import ApiError, Cause, Invalid
 from cli.command import Session
+from cli.connection import Unreachable
 from cli.errors import Exit, UsageError
 from cli.flags import Flag
-from cli.manifests import Manifest
+from cli.manifests import Manifest, ManifestError, from_flags, refusal
 from cli.output import chosen
 from cli.resources import qualified
 from cli.wording import of_error, suffix
 
 DRY_RUN = Flag(
-    "dry-run", 'Must be "none", "server" or "client": server goes through all checks, client asks nobody; nothing is stored.',
+    "dry-run", "none, server (all checks, nothing is stored) or client (nobody is asked).",
     default="none", bare="unchanged",
 )  # fmt: skip
 FORCE_HINT = "--dry-run takes client, server or none: --dry-run=server"
 
 
 def dry_run(session: Session) -> str:
-    """"none", "client" or "server"."""
+    """ "none", "client" or "server"."""
     value = session.flags.text("dry-run")
     if value == "unchanged":
         raise UsageError(f"which dry run? {FORCE_HINT}")
@@ -52,6 +53,41 @@ def settle(session: Session, manifests: Iterable[Manifest]) -> None:
         manifest.settle_namespace(session.namespace, insist=session.flags.given("namespace"))
 
 
+# Tries to write a manifest as a dry run, given all the others that come with it.
+Attempt = Callable[[Manifest, list[Manifest]], Any]
+
+
+def read(session: Session, attempt: Attempt) -> list[Manifest]:
+    """The manifests that -f names, each with its namespace. Raises ManifestError with all that is wrong.
+
+    When the files alone show mistakes, the server is still asked about the rest of them (by `attempt`, a dry run),
+    so that one look shows everything.
+    """
+    try:
+        manifests = from_flags(session.flags)
+        settle(session, manifests)
+    except ManifestError as error:
+        drafts = list(error.drafts)
+        if dry_run(session) != "client":
+            settle(session, drafts)
+            for draft in drafts:
+                draft.causes = [*draft.causes, *_more(draft, drafts, attempt)]
+        raise refusal(error.hopeless, drafts) from None
+    return manifests
+
+
+def _more(draft: Manifest, others: list[Manifest], attempt: Attempt) -> list[Cause]:
+    """What the server finds wrong, beyond what is known."""
+    known = {cause.field for cause in draft.causes}
+    try:
+        attempt(draft, others)
+    except Invalid as invalid:
+        return [cause for cause in invalid.causes if cause.field not in known]
+    except (ApiError, Unreachable):
+        pass  # that would be the next problem; the files come first
+    return []
+
+
 def each(session: Session, manifests: Iterable[Manifest], act: Callable[[Manifest], None]) -> int:
     """Does `act` to each; a refusal of one does not stop the others. Returns the exit code."""
     code = 0
@@ -71,8 +107,10 @@ def in_its_file(manifest: Manifest, error: ApiError) -> str:
     return f'{of_error(error)} (from "{manifest.source}")'
 
 
-def check_all(session: Session, manifests: list[Manifest], attempt: Callable[[Manifest], None]) -> None:
-    """Tries every write as a dry run, so that nothing is half applied. Says all refusals and ends with 1 if there are any."""
+def check_all(
+    session: Session, manifests: list[Manifest], attempt: Callable[[Manifest], None]
+) -> None:
+    """Tries every write as a dry run, so that nothing is half applied. Raises Exit after saying all refusals."""
     refused = []
     for manifest in manifests:
         try:

@@ -9,6 +9,7 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -22,8 +23,10 @@ from pathlib import Path
 
 from api.client import Client
 from api.informer import Informers
+from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, namespace
+from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
 
@@ -39,8 +42,14 @@ async def _forget_events(client: Client, _: Informers) -> None:
     await events.run(client)
 
 
-# The scheduler and further controllers join here.
-PARTS: tuple[Part, ...] = (namespace.run, _forget_events)
+async def _schedule(client: Client, informers: Informers) -> None:
+    recorder = Recorder(client, "default-scheduler")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(recorder.run())
+        await scheduler.run(client, recorder=recorder, informers=informers)
+
+
+PARTS: tuple[Part, ...] = (namespace.run, _forget_events, _schedule)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Options:
 async def serve(options: Options) -> None:
     """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _collect_garbage_rarely()
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
@@ -75,6 +85,14 @@ async def serve(options: Options) -> None:
         finally:
             await store.close()
     log.info("stopped")
+
+
+def _collect_garbage_rarely() -> None:
+    """The caches hold a great many objects that are no garbage: looking through all of them again and again costs
+    more than what is found. What forms cycles here is small and rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:

@@ -58,7 +58,8 @@ def pod(
     **spec: Any,
 ) -> Pod:
     wanted = {k: v for k, v in (("cpu", cpu), ("memory", memory)) if v} | (requests or {})
-    owners = [{"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}]
+    replicaset = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner}
+    owners = [{**replicaset, "controller": True}]
     containers = [{"name": "main", "image": "main:1", "resources": {"requests": wanted}}]
     found = json_format.ParseDict(
         {
@@ -92,8 +93,7 @@ def cluster(*objects: Node | Pod) -> Snapshot:
     for each in objects:
         if isinstance(each, Node):
             snapshot.set_node(each)
-    for each in objects:
-        if isinstance(each, Pod):
+        else:
             key = f"{each.metadata.namespace}/{each.metadata.name}"
             snapshot.place(key, each.metadata.uid, SHAPES.of(each), each.spec.nodeName)
     return snapshot

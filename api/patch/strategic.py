@@ -80,24 +80,27 @@ def _value(old: Any, new: Any, field: FieldDescriptor | None, path: str) -> Any:
 
 
 def _table(old: list[Any], new: list[Any], field: FieldDescriptor, path: str) -> list[Any]:
-    """Elements of `new` are merged into those of `old` with the same key, or appended."""
+    """Elements of `new` are merged into those of `old` with the same key, or appended.
+
+    They are never merged with each other: one port may be there for TCP and for UDP."""
     key, message = rule(field).mergeKey, inside(field)
-    replace = any(_is(each, "replace") for each in new)
-    merged = [] if replace else list(old)
+    merged = [] if any(_is(each, "replace") for each in new) else list(old)
+    added = []
     for index, each in enumerate(new):
         place = f"{path}[{index}]"
         if not isinstance(each, Mapping):
             raise BadRequest(f"{place}: must be an object, to be matched by {key!r}")
-        if _directive(each, place) == "replace":
+        directive = _directive(each, place)
+        if directive == "replace":
             continue
         at = _find(merged, key, _key(each, key, place))
-        if _is(each, "delete"):
+        if directive == "delete":
             merged = [item for item in merged if not _has(item, key, each[key])]
         elif at is None:
-            merged.append(_object({}, each, message, place))
+            added.append(_object({}, each, message, place))
         else:
             merged[at] = _object(merged[at], each, message, place)
-    return merged
+    return merged + added
 
 
 def _retain(merged: Json, patch: Mapping[str, Any], path: str) -> None:
@@ -136,22 +139,21 @@ def _order(
         return
     key = rule(field).mergeKey
     wanted = [_key(each, key, place) if key else each for each in order]
-    for each in patch.get(name) or ():
-        if (
-            not _is(each, "delete")
-            and not _is(each, "replace")
-            and not _among(_id(each, key), wanted)
-        ):
-            raise BadRequest(f"{place}: must contain {_id(each, key)!r}, which the patch sets")
+    _all_ordered(patch.get(name) or (), wanted, key, place)
     before = [
         _id(each, key) for each in (doc.get(name) if isinstance(doc, Mapping) else None) or ()
     ]
-    ordered = sorted(
-        (each for each in merged[name] if _among(_id(each, key), wanted)),
-        key=lambda each: _position(wanted, _id(each, key)),
-    )
+    ordered = [each for each in merged[name] if _among(_id(each, key), wanted)]
     others = [each for each in merged[name] if not _among(_id(each, key), wanted)]
+    ordered.sort(key=lambda each: _position(wanted, _id(each, key)))
     merged[name] = _interleave(others, ordered, before, key)
+
+
+def _all_ordered(elements: Sequence[Any], wanted: list[Any], key: str, place: str) -> None:
+    for each in elements:
+        special = _is(each, "delete") or _is(each, "replace")
+        if not special and not _among(_id(each, key), wanted):
+            raise BadRequest(f"{place}: must contain {_id(each, key)!r}, which the patch sets")
 
 
 def _interleave(others: list[Any], ordered: list[Any], before: list[Any], key: str) -> list[Any]:

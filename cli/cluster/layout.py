@@ -1,14 +1,14 @@
 """The folder of a cluster on this machine, and the wishes it was started with.
 
-    admin.conf            how to reach it (written by the server)
-    up.json               what `helmling up` was told: the next `up` does the same
-    run/server.json       which processes are ours: PID and moment of birth
-    run/agent.json
-    logs/server.log       what they say
-    logs/agent.log
-    store/                the server's
-    agent/                the agent's
-    engine/               of a Docker Engine that we started
+admin.conf            how to reach it (written by the server)
+up.json               what `helmling up` was told: the next `up` does the same
+run/server.json       which processes are ours: PID and moment of birth
+run/agent.json
+logs/server.log       what they say
+logs/agent.log
+store/                the server's
+agent/                the agent's
+engine/               of a Docker Engine that we started
 """
 
 import json
@@ -97,5 +97,7 @@ class Layout:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CommandError(f"another helmling up or down is at work on {self.root}") from None
+                raise CommandError(
+                    f"another helmling up or down is at work on {self.root}"
+                ) from None
             yield

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from cli.cluster.layout import POD_CIDR, PORT, Layout, Wishes
+from cli.cluster.layout import POD_CIDR, Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
 from cli.commands.up import cidr, hollow_count, machine_name
@@ -28,7 +28,11 @@ def run(session: Session) -> int | None:
         pod_cidr=cidr(flags.text("pod-cidr")),
         hollow=count,
     )
-    server = address_of(flags.text("server"), "--server") if flags.given("server") else session.target.address
+    server = (
+        address_of(flags.text("server"), "--server")
+        if flags.given("server")
+        else session.target.address
+    )
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -64,8 +68,10 @@ async def _hollow(server: str, wishes: Wishes) -> None:
 
 AGENT = Command(
     usage="agent [--server=HOST:PORT] [--node-name=NAME] [--pod-cidr=CIDR] [--hollow=N] [--data-dir=DIR]",
-    about="Run a node's agent in the foreground: it starts the containers of the pods that are bound to its node, and reports on "
-    "them.\n\nCtrl-C or SIGTERM ends the agent; the containers go on running, and the next agent takes them up again.",
+    about="Run a node's agent in the foreground: it starts the containers of the pods that are bound to its "
+    "node, and reports on "
+    "them.\n\nCtrl-C or SIGTERM ends the agent; the containers go on running, and the next agent takes "
+    "them up again.",
     examples="""  # The node of this machine
   helmling agent
 
@@ -75,7 +81,7 @@ AGENT = Command(
     flags=(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
-        Flag("hollow", f"Run so many hollow nodes, where nothing really runs. (The server listens on {PORT} by default.)", form="number"),
+        Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LOG_LEVEL,
     ),
 )  # fmt: skip

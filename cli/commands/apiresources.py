@@ -1,5 +1,7 @@
 """`helmling api-resources`: the kinds of objects that there are."""
 
+from collections.abc import Callable
+
 from api.kinds import KINDS, Kind
 from cli.command import Command, Session
 from cli.errors import UsageError
@@ -20,7 +22,12 @@ def run(session: Session) -> int | None:
     by = flags.text("sort-by")
     if by not in ("", "name", "kind"):
         raise UsageError("--sort-by accepts only name or kind")
-    chosen.sort(key=lambda kind: kind.name if by == "kind" else (kind.group, kind.plural) if not by else kind.plural)  # type: ignore[arg-type, return-value]
+    orders: dict[str, Callable[[Kind], tuple[str, ...]]] = {
+        "": lambda kind: (kind.group, kind.plural),
+        "name": lambda kind: (kind.plural,),
+        "kind": lambda kind: (kind.name,),
+    }
+    chosen.sort(key=orders[by])
     if output == "name":
         for kind in chosen:
             session.say(kind.full_name)
@@ -45,7 +52,13 @@ def _wanted(session: Session, kind: Kind) -> bool:
 
 
 def _row(kind: Kind, wide: bool) -> list[str]:
-    cells = [kind.plural, ",".join(kind.short), kind.api_version, str(kind.namespaced).lower(), kind.name]
+    cells = [
+        kind.plural,
+        ",".join(kind.short),
+        kind.api_version,
+        str(kind.namespaced).lower(),
+        kind.name,
+    ]
     return [*cells, VERBS, ",".join(kind.categories)] if wide else cells
 
 
@@ -64,6 +77,8 @@ API_RESOURCES = Command(
         Flag("api-group", "Only this group; empty is the core group."),
         Flag("categories", "Only kinds in these categories.", form="many"),
         Flag("sort-by", "Sort by name or kind."),
-        switch("namespaced", "Only kinds that live in a namespace; =false: only others.", default=True),
+        switch(
+            "namespaced", "Only kinds that live in a namespace; =false: only others.", default=True
+        ),
     ),
 )

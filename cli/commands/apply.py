@@ -1,8 +1,8 @@
 """`helmling apply`: make the cluster look like the files.
 
-A three-way merge. The manifest as it was applied last is kept in an annotation of the object; what was in it then and is not in the
-file now is removed, what the file says is set, and everything else (defaults, status, other people's labels) stays.
-https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
+A three-way merge. The manifest as it was applied last is kept in an annotation of the object; what was in it then
+and is not in the file now is removed, what the file says is set, and everything else (defaults, status, other
+people's labels) stays. https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
 """
 
 import json
@@ -17,10 +17,10 @@ from cli.command import Command, Session
 from cli.commands.create import LAST_APPLIED, as_applied, attempt, remember
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
 from cli.resources import qualified
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 
 TRIES = 5  # somebody else may write between our read and our patch
 FLAGS = (
@@ -36,7 +36,8 @@ FLAGS = (
     Flag("field-manager", "Kept for kubectl's sake."),
 )  # fmt: skip
 MISSING = (
-    "Warning: resource {} is missing the kubectl.kubernetes.io/last-applied-configuration annotation which is required by "
+    "Warning: resource {} is missing the kubectl.kubernetes.io/last-applied-configuration annotation "
+    "which is required by "
     "helmling apply. helmling apply should only be used on resources created declaratively by either helmling create "
     "--save-config or helmling apply. The missing annotation will be patched automatically."
 )
@@ -56,8 +57,7 @@ def run(session: Session) -> int | None:
             raise UsageError(f"--{name} is not supported")
     if session.args:
         raise UsageError(f"Unexpected args: {session.args}; name files with -f")
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, others: _try(session, m, others))
     for manifest in manifests:
         if not manifest.name:
             raise CommandError(f"{manifest.source}: cannot use generateName with apply: use create")
@@ -120,7 +120,9 @@ def _apply_once(session: Session, manifest: Manifest, others: list[Manifest], mo
     if mode == "client":
         return tell(session, manifest.kind, planned.live, "configured")
     after = _send(session, manifest, planned.patch, dry=mode == "server")
-    same = mode == "none" and after.metadata.resourceVersion == planned.live.metadata.resourceVersion
+    same = (
+        mode == "none" and after.metadata.resourceVersion == planned.live.metadata.resourceVersion
+    )
     return tell(session, manifest.kind, after, "unchanged" if same else "configured")
 
 
@@ -147,7 +149,8 @@ def _send(session: Session, manifest: Manifest, patch: dict[str, Any], *, dry: b
 
 APPLY = Command(
     usage="apply -f FILENAME [flags]",
-    about="Apply a configuration to a resource by file name or stdin.\n\nThe resource is created if it does not exist yet. All "
+    about="Apply a configuration to a resource by file name or stdin.\n\nThe resource is created if it does "
+    "not exist yet. All "
     "objects of all files are checked by the server first: if one is refused, nothing is applied.",
     examples="""  # Apply a manifest
   helmling apply -f pod.yaml

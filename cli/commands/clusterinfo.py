@@ -14,7 +14,9 @@ def run(session: Session) -> int | None:
         for node in nodes
     )
     session.say(f"Helmling control plane is running at {session.server.address}")
-    session.say(f"Version {answer.helmling}, behaves like Kubernetes {answer.kubernetes}; cluster {answer.cluster}")
+    session.say(
+        f"Version {answer.helmling}, behaves like Kubernetes {answer.kubernetes}; cluster {answer.cluster}"
+    )
     session.say(f"{len(nodes)} node(s), {ready} ready; found by {session.target.source}")
     session.say()
     session.say("To see what runs here: helmling status; helmling get nodes,pods -A")

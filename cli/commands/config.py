@@ -6,7 +6,7 @@ from typing import Any
 from cli import kubeconfig
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError, did_you_mean
-from cli.flags import Flag, switch
+from cli.flags import switch
 from cli.output import chosen, table
 
 
@@ -16,7 +16,9 @@ def run(session: Session) -> int | None:
     word, *rest = session.args
     action = ACTIONS.get(word)
     if action is None:
-        raise UsageError(f'unknown command "{word}" for "helmling config"{did_you_mean(word, list(ACTIONS))}')
+        raise UsageError(
+            f'unknown command "{word}" for "helmling config"{did_you_mean(word, list(ACTIONS))}'
+        )
     session.flags.args[:] = rest
     return action(session)
 
@@ -60,7 +62,9 @@ def get_contexts(session: Session) -> int:
     rows = [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
     for name, context in sorted(config.contexts.items()):
         mark = "*" if name == config.current else ""
-        rows.append([mark, name, *(str(context.get(key, "")) for key in ("cluster", "user", "namespace"))])
+        rows.append(
+            [mark, name, *(str(context.get(key, "")) for key in ("cluster", "user", "namespace"))]
+        )
     for line in table.render(rows):
         session.say(line)
     return 0
@@ -72,7 +76,9 @@ def use_context(session: Session) -> int:
     name = session.args[0]
     config = kubeconfig.load(_files(session))
     if name not in config.contexts:
-        raise CommandError(f'no context exists with the name: "{name}"{did_you_mean(name, list(config.contexts))}')
+        raise CommandError(
+            f'no context exists with the name: "{name}"{did_you_mean(name, list(config.contexts))}'
+        )
     path = config.paths[0]
     kubeconfig.write(path, kubeconfig.read(path) | {"current-context": name})
     session.say(f'Switched to context "{name}".')
@@ -86,7 +92,9 @@ def set_context(session: Session) -> int:
     if not name:
         raise UsageError("name a context, or use --current")
     if name not in config.contexts:
-        raise CommandError(f'no context exists with the name: "{name}"{did_you_mean(name, list(config.contexts))}')
+        raise CommandError(
+            f'no context exists with the name: "{name}"{did_you_mean(name, list(config.contexts))}'
+        )
     if not session.flags.given("namespace"):
         raise UsageError("nothing to set: --namespace=NAME")
     path = _defining(config.paths, name)
@@ -102,7 +110,9 @@ def set_context(session: Session) -> int:
 def _defining(paths: list[str], name: str) -> str:
     """The file that has the context."""
     for path in paths:
-        if os.path.exists(path) and any(each.get("name") == name for each in kubeconfig.read(path).get("contexts") or []):
+        if os.path.exists(path) and any(
+            each.get("name") == name for each in kubeconfig.read(path).get("contexts") or []
+        ):
             return path
     return paths[0]
 
@@ -115,7 +125,8 @@ ACTIONS = {
     "set-context": set_context,
 }
 CONFIG = Command(
-    usage="config (view | current-context | get-contexts | use-context NAME | set-context (NAME | --current) --namespace=NAME)",
+    usage="config (view | current-context | get-contexts | use-context NAME | set-context (NAME | --current) "
+    "--namespace=NAME)",
     about="Read and change kubeconfig files.",
     examples="""  # What is known
   helmling config view
@@ -123,5 +134,5 @@ CONFIG = Command(
   # From now on, work in the namespace shop
   helmling config set-context --current --namespace=shop""",
     run=run,
-    flags=(chosen.OUTPUT, switch("current", "Change the current context."), Flag("minify", "Kept for kubectl's sake.", bare="true")),
+    flags=(chosen.OUTPUT, switch("current", "Change the current context.")),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """`helmling cp`: files and directories into and out of containers, as a tar stream through exec.
 
-The image must have `tar`; that is how kubectl does it, too. What comes out of a container is not trusted: nothing is written
-outside of the destination.
+The image must have `tar`; that is how kubectl does it, too. What comes out of a container is not trusted: nothing
+is written outside of the destination.
 """
 
 import io
@@ -37,7 +37,9 @@ def read_spot(text: str) -> Spot:
         return Spot(text)
     namespace, slash, pod = head.rpartition("/")
     if not pod or "/" in namespace or (slash and not namespace):
-        raise UsageError(f"filespec must match the canonical format: [[namespace/]pod:]file/path, not {text}")
+        raise UsageError(
+            f"filespec must match the canonical format: [[namespace/]pod:]file/path, not {text}"
+        )
     if not path:
         raise UsageError("filepath can not be empty")
     return Spot(path, pod, namespace)
@@ -45,13 +47,17 @@ def read_spot(text: str) -> Spot:
 
 def run(session: Session) -> int | None:
     if len(session.args) != 2:
-        raise UsageError("source and destination are required: cp SOURCE POD:DESTINATION, or the other way round")
+        raise UsageError(
+            "source and destination are required: cp SOURCE POD:DESTINATION, or the other way round"
+        )
     source, target = read_spot(session.args[0]), read_spot(session.args[1])
     remote = source if source.pod else target
     if source.pod and target.pod:
         raise UsageError("cannot copy from one container to another: copy to a local file first")
     if not remote.pod:
-        raise UsageError("one of source or destination must be a remote file specification: POD:PATH")
+        raise UsageError(
+            "one of source or destination must be a remote file specification: POD:PATH"
+        )
     if remote.namespace:
         session.flags.values["namespace"] = [remote.namespace]
     container = choose_container(session, remote.pod)
@@ -103,20 +109,28 @@ class Upload:
         return duplex.code == 0
 
     def send(self, folder: str, name: str) -> None:
-        keep = [] if not self.session.flags.on("no-preserve") else ["--no-same-permissions", "--no-same-owner"]
+        keep = (
+            []
+            if not self.session.flags.on("no-preserve")
+            else ["--no-same-permissions", "--no-same-owner"]
+        )
         command = ["tar", *keep, "-xmf", "-", "-C", folder]
         duplex = _start(self.session, self.container, command, stdin=True)
         failed: list[OSError] = []
         threading.Thread(target=self.pack, args=(duplex, name, failed), daemon=True).start()
         said = b"".join(stdout + stderr for stdout, stderr in duplex.output())
         if failed:
-            raise CommandError(f"cannot read {failed[0].filename or self.source}: {failed[0].strerror}")
+            raise CommandError(
+                f"cannot read {failed[0].filename or self.source}: {failed[0].strerror}"
+            )
         _check(duplex, said)
 
     def pack(self, duplex: Duplex, name: str, failed: list[OSError]) -> None:
         """Runs in a thread of its own: writing waits for the network."""
         try:
-            with tarfile.open(fileobj=_Sink(duplex), mode="w|", format=tarfile.GNU_FORMAT) as archive:
+            with tarfile.open(
+                fileobj=_Sink(duplex), mode="w|", format=tarfile.GNU_FORMAT
+            ) as archive:
                 archive.add(self.source, arcname=name)
         except OSError as error:
             failed.append(error)
@@ -148,7 +162,14 @@ class Download:
 
     def run(self) -> None:
         folder, name = os.path.split(self.source.rstrip("/"))
-        command = ["tar", "cf", "-", "-C", folder or ("/" if self.source.startswith("/") else "."), name or "."]
+        command = [
+            "tar",
+            "cf",
+            "-",
+            "-C",
+            folder or ("/" if self.source.startswith("/") else "."),
+            name or ".",
+        ]
         target = self.target
         if os.path.isdir(target) and name not in ("", ".", ".."):
             target = os.path.join(target, name)
@@ -170,7 +191,9 @@ class Download:
                 path = target if inside == "." else os.path.join(target, inside)
                 self.write(archive, member, path, target)
 
-    def write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, target: str) -> None:
+    def write(
+        self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, target: str
+    ) -> None:
         root = os.path.realpath(target)
         if os.path.commonpath([root, os.path.realpath(path)]) != root:
             self.session.warn(f"warning: {member.name} leads out of {target}: left out")
@@ -221,7 +244,8 @@ class _Stream(io.RawIOBase):
 
 CP = Command(
     usage="cp SOURCE DESTINATION [-c CONTAINER]",
-    about="Copy files and directories to and from containers.\n\nOne side is POD:PATH or NAMESPACE/POD:PATH. The image must have "
+    about="Copy files and directories to and from containers.\n\nOne side is POD:PATH or NAMESPACE/POD:PATH. "
+    "The image must have "
     "the program tar.",
     examples="""  # A file into a pod
   helmling cp config.ini web:/etc/config.ini

@@ -8,9 +8,9 @@ from api.kinds import Kind
 from cli.command import Command, Session
 from cli.errors import UsageError, did_you_mean
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FLAGS = (
@@ -19,7 +19,9 @@ FLAGS = (
     VALIDATE,
     DRY_RUN,
     OUTPUT,
-    switch("save-config", "Remember the manifest in the object, so that apply can change it later."),
+    switch(
+        "save-config", "Remember the manifest in the object, so that apply can change it later."
+    ),
     Flag("field-manager", "Kept for kubectl's sake."),
 )
 SUBCOMMANDS = ("namespace", "ns")
@@ -28,8 +30,7 @@ SUBCOMMANDS = ("namespace", "ns")
 def run(session: Session) -> int | None:
     if session.args:
         return _subcommand(session)
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, others: attempt(session, m, others))
     mode = dry_run(session)
     if session.flags.on("save-config"):
         for manifest in manifests:
@@ -83,7 +84,9 @@ def as_applied(plain: dict[str, Any]) -> str:
     import json
 
     metadata = dict(plain.get("metadata") or {})
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
+    annotations = {
+        k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED
+    }
     metadata["annotations"] = annotations
     return json.dumps(plain | {"metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
 
@@ -112,11 +115,10 @@ def create_one(session: Session, kind: Kind, obj: Any, namespace: str) -> int:
     return 0
 
 
-
-
 CREATE = Command(
     usage="create -f FILENAME | create namespace NAME [flags]",
-    about="Create a resource from a file or from stdin.\n\nJSON and YAML formats are accepted. All objects of all files "
+    about="Create a resource from a file or from stdin.\n\nJSON and YAML formats are accepted. All objects "
+    "of all files "
     "are checked before the first is created.",
     examples="""  # Create a pod from a manifest
   helmling create -f pod.yaml

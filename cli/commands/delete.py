@@ -16,7 +16,13 @@ from cli.wording import of_error
 from cli.writing import DRY_RUN, dry_run, settle
 from proto.v1.meta_pb2 import DeleteOptions
 
-CASCADES = {"background": "Background", "true": "Background", "foreground": "Foreground", "orphan": "Orphan", "false": "Orphan"}  # fmt: skip
+CASCADES = {
+    "background": "Background",
+    "true": "Background",
+    "foreground": "Foreground",
+    "orphan": "Orphan",
+    "false": "Orphan",
+}
 FLAGS = (
     FILENAME,
     RECURSIVE,
@@ -28,10 +34,10 @@ FLAGS = (
     switch("all", "Delete all objects of the kind in the namespace."),
     switch("now", "Give them one second to end (like --grace-period=1)."),
     switch("force", "Remove pods at once, without waiting for their node's word. They may go on running."),
-    Flag("grace-period", "Seconds the objects get to end; -1: as they wish. 0 needs --force.", form="number", default="-1"),
+    Flag("grace-period", "Seconds to end in; -1: as they wish. 0 needs --force.", form="number", default="-1"),
     switch("wait", "Wait until they are gone.", default=True),
     Flag("timeout", "How long to wait: 30s, 2m; 0: as long as it takes.", default="0s"),
-    Flag("cascade", 'What becomes of what they own: "background", "orphan" or "foreground".', default="background", bare="background"),
+    Flag("cascade", "Of what they own: background, orphan or foreground.", default="background", bare="background"),
     switch("ignore-not-found", "It is no error if an object does not exist."),
 )  # fmt: skip
 IMMEDIATE = (
@@ -66,13 +72,17 @@ def _options(session: Session) -> Any:
         grace = 1
     if flags.on("force"):
         if grace > 0:
-            raise UsageError("--force and --grace-period greater than 0 cannot be specified together")
+            raise UsageError(
+                "--force and --grace-period greater than 0 cannot be specified together"
+            )
         grace = 0
     elif grace == 0:
         grace = 1  # as kubectl does: only --force skips the confirmation
     cascade = CASCADES.get(flags.text("cascade"))
     if cascade is None:
-        raise UsageError(f'invalid cascade value ({flags.text("cascade")}). Must be "background", "foreground", or "orphan".')  # fmt: skip
+        raise UsageError(
+            f'invalid cascade value ({flags.text("cascade")}). Must be "background", "foreground", or "orphan".'
+        )
     options = DeleteOptions(propagationPolicy=cascade)
     if grace >= 0:
         options.gracePeriodSeconds = grace
@@ -91,13 +101,17 @@ def _from_words(session: Session) -> list[Doomed]:
     flags = session.flags
     wants = wanted(session.args)
     if not wants:
-        raise UsageError("You must provide one or more resources by argument or filename: helmling delete pod web")
+        raise UsageError(
+            "You must provide one or more resources by argument or filename: helmling delete pod web"
+        )
     by_name = all(each.names for each in wants)
     selected = flags.given("selector") or flags.given("field-selector")
     if by_name and (flags.on("all") or selected):
         raise UsageError("name cannot be provided when --all or a selector is specified")
     if not by_name and not flags.on("all") and not selected:
-        raise UsageError("resource(s) were provided, but no name was specified: name them, or use -l or --all")
+        raise UsageError(
+            "resource(s) were provided, but no name was specified: name them, or use -l or --all"
+        )
     if flags.on("all") and flags.given("selector"):
         raise UsageError("cannot set --all and --selector at the same time")
     return [doomed for want in wants for doomed in _expand(session, want)]
@@ -165,7 +179,9 @@ def _wait(session: Session, going: list[tuple[Doomed, str]]) -> int:
     deadline = Deadline(seconds(session.flags.text("timeout")))
     for each, uid in going:
         if not gone(session.server, each.kind, each.namespace, each.name, uid, deadline):
-            session.warn(f"error: timed out waiting for the condition on {each.kind.plural}/{each.name}")
+            session.warn(
+                f"error: timed out waiting for the condition on {each.kind.plural}/{each.name}"
+            )
             return 1
     return 0
 
@@ -173,7 +189,8 @@ def _wait(session: Session, going: list[tuple[Doomed, str]]) -> int:
 DELETE = Command(
     usage="delete ([-f FILENAME] | TYPE [(NAME | -l label | --all)]) [flags]",
     about="Delete resources by file names, stdin, resources and names, or by resources and label selector.\n\n"
-    "A pod gets its grace period (30 seconds unless it says otherwise) to end. --force --grace-period=0 removes it from the "
+    "A pod gets its grace period (30 seconds unless it says otherwise) to end. --force "
+    "--grace-period=0 removes it from the "
     "record at once and does not wait for its node: its programs may go on running.",
     examples="""  # Delete what a manifest describes
   helmling delete -f pod.yaml

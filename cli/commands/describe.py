@@ -48,7 +48,9 @@ def lines(session: Session, kind: Kind, obj: Any) -> list[str]:
     told = _described(session, kind, obj)
     if session.flags.on("show-events") and kind.name != "Event":
         meta = obj.metadata
-        told += section(about(session.server, meta.namespace, kind.name, meta.name, _uid(kind, meta)))
+        told += section(
+            about(session.server, meta.namespace, kind.name, meta.name, _uid(kind, meta))
+        )
     return told
 
 
@@ -99,7 +101,9 @@ def _objects(session: Session) -> list[Found]:
         return [_one(session, m.kind, m.namespace, m.name) for m in manifests]
     wants = wanted(session.args)
     if not wants:
-        raise UsageError("You must specify the type of resource to describe: helmling describe pod web")
+        raise UsageError(
+            "You must specify the type of resource to describe: helmling describe pod web"
+        )
     return [found for want in wants for found in _expand(session, want)]
 
 
@@ -107,7 +111,9 @@ def _expand(session: Session, want: Wanted) -> list[Found]:
     """As with kubectl, a name that is none may be the beginning of several."""
     namespace, flags = scope(session, want.kind), session.flags
     if not want.names:
-        listed, _ = session.server.list(want.kind, namespace, labels=flags.text("selector"), fields=flags.text("field-selector"))
+        listed, _ = session.server.list(
+            want.kind, namespace, labels=flags.text("selector"), fields=flags.text("field-selector")
+        )
         return [(want.kind, obj) for obj in listed]
     found: list[Found] = []
     for name in want.names:
@@ -130,7 +136,8 @@ def _one(session: Session, kind: Kind, namespace: str, name: str) -> Found:
 
 DESCRIBE = Command(
     usage="describe (-f FILENAME | TYPE [NAME_PREFIX | -l label] | TYPE/NAME) [flags]",
-    about="Show details of a specific resource or group of resources, with the events that are about it.\n\nA name may also be the "
+    about="Show details of a specific resource or group of resources, with the events that are about "
+    "it.\n\nA name may also be the "
     "beginning of the names of several.",
     examples="""  # A pod
   helmling describe pod web

@@ -75,7 +75,9 @@ Pair = tuple[Manifest, str, str]
 
 def _file_name(manifest: Manifest) -> str:
     version = manifest.kind.api_version.replace("/", ".")
-    return ".".join(part for part in (version, manifest.kind.name, manifest.namespace, manifest.name) if part)
+    return ".".join(
+        part for part in (version, manifest.kind.name, manifest.namespace, manifest.name) if part
+    )
 
 
 def _unified(pairs: list[Pair]) -> int:
@@ -85,7 +87,13 @@ def _unified(pairs: list[Pair]) -> int:
     for manifest, live, merged in pairs:
         name = _file_name(manifest)
         lines = list(
-            unified_diff(live.splitlines(), merged.splitlines(), f"LIVE/{name}", f"MERGED/{name}", lineterm="")
+            unified_diff(
+                live.splitlines(),
+                merged.splitlines(),
+                f"LIVE/{name}",
+                f"MERGED/{name}",
+                lineterm="",
+            )
         )
         if lines:
             sys.stdout.write(f"diff -u -N LIVE/{name} MERGED/{name}\n" + "\n".join(lines) + "\n")
@@ -105,16 +113,20 @@ def _external(program: list[str], pairs: list[Pair]) -> int:
                     file.write(str(pair[part]))
         sys.stdout.flush()
         try:
-            done = subprocess.run([*program, f"{place}/LIVE", f"{place}/MERGED"], check=False)  # noqa: S603
+            done = subprocess.run([*program, f"{place}/LIVE", f"{place}/MERGED"], check=False)
         except FileNotFoundError:
-            raise CommandError(f'the program "{program[0]}" in KUBECTL_EXTERNAL_DIFF was not found', code=FAILED) from None
+            raise CommandError(
+                f'the program "{program[0]}" in KUBECTL_EXTERNAL_DIFF was not found', code=FAILED
+            ) from None
         return done.returncode
 
 
 DIFF = Command(
     usage="diff -f FILENAME",
-    about="Diff configurations specified by file name or stdin between the current online configuration, and the configuration "
-    "as it would be if applied.\n\nExit status: 0 no differences were found, 1 differences were found, 2 or more: an error. "
+    about="Diff configurations specified by file name or stdin between the current online configuration, and "
+    "the configuration "
+    "as it would be if applied.\n\nExit status: 0 no differences were found, 1 differences were found, "
+    "2 or more: an error. "
     "KUBECTL_EXTERNAL_DIFF names another program to compare with.",
     examples="""  # What would apply change?
   helmling diff -f pod.yaml

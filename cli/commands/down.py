@@ -18,7 +18,9 @@ def run(session: Session) -> int | None:
     if session.args:
         raise UsageError(f"down takes no arguments: {' '.join(session.args)}")
     if flags.on("wipe") and flags.on("keep-pods"):
-        raise UsageError("--wipe and --keep-pods cannot be used together: without its state nobody looks after the pods")
+        raise UsageError(
+            "--wipe and --keep-pods cannot be used together: without its state nobody looks after the pods"
+        )
     layout = Layout(Path(data_dir(flags)).absolute())
     wishes = layout.read_wishes()
     if wishes is None:
@@ -54,7 +56,9 @@ def _stop(session: Session, layout: Layout, wishes: Wishes) -> None:
     if wishes.is_hollow:
         return
     if session.flags.on("keep-pods"):
-        session.say("The pods' containers go on running, and nobody looks after them until the next helmling up.")
+        session.say(
+            "The pods' containers go on running, and nobody looks after them until the next helmling up."
+        )
         return
     _remove_containers(session, layout, wishes)
     _stop_engine(session, layout)
@@ -85,8 +89,10 @@ def _stop_engine(session: Session, layout: Layout) -> None:
 
 DOWN = Command(
     usage="down [--keep-pods] [--wipe [--yes]] [--data-dir=DIR]",
-    about="Stop the cluster on this machine.\n\nStops the agent and the server, and removes the containers and the network of this "
-    "cluster's pods. What the cluster knows stays on disk: the next helmling up starts the same pods again. A Docker Engine is stopped "
+    about="Stop the cluster on this machine.\n\nStops the agent and the server, and removes the containers "
+    "and the network of this "
+    "cluster's pods. What the cluster knows stays on disk: the next helmling up starts the same pods "
+    "again. A Docker Engine is stopped "
     "only if helmling up has started it.",
     examples="""  # Stop
   helmling down

@@ -1,6 +1,7 @@
 """`helmling edit`: the object in your editor; what you saved goes back as a patch.
 
-If something is wrong with it, the editor opens again with the complaints on top. Nothing happens if nothing was changed.
+If something is wrong with it, the editor opens again with the complaints on top. Nothing happens if nothing was
+changed.
 """
 
 import json
@@ -59,7 +60,9 @@ class Editing:
         if not after_errors:
             self.session.say("Edit cancelled, no changes made.")
             return True
-        self.session.warn(f"error: Edit cancelled, no valid changes were saved. Your text is in {self.path}")
+        self.session.warn(
+            f"error: Edit cancelled, no valid changes were saved. Your text is in {self.path}"
+        )
         return False
 
     def open_editor(self, text: str) -> str:
@@ -71,11 +74,15 @@ class Editing:
         editor = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
         sys.stdout.flush()
         try:
-            done = subprocess.run([*shlex.split(editor), self.path], check=False)  # noqa: S603
+            done = subprocess.run([*shlex.split(editor), self.path], check=False)
         except FileNotFoundError:
-            raise CommandError(f'unable to launch the editor "{editor}": set EDITOR to one that is installed') from None
+            raise CommandError(
+                f'unable to launch the editor "{editor}": set EDITOR to one that is installed'
+            ) from None
         if done.returncode != 0:
-            raise CommandError(f'there was a problem with the editor "{editor}": it ended with {done.returncode}')
+            raise CommandError(
+                f'there was a problem with the editor "{editor}": it ended with {done.returncode}'
+            )
         with open(self.path, encoding="utf-8") as file:
             return file.read()
 
@@ -93,14 +100,21 @@ class Editing:
 
     def renamed(self, manifest: Manifest) -> list[str]:
         after = manifest.plain
-        return [f"{path} may not be changed" for path in FIXED if _dig(self.before, path) != _dig(after, path)]
+        return [
+            f"{path} may not be changed"
+            for path in FIXED
+            if _dig(self.before, path) != _dig(after, path)
+        ]
 
     def patch(self, manifest: Manifest) -> str:
         change = merge_diff(self.before, to_json(manifest.object))
         if not change:
             self.session.say("Edit cancelled, no changes made.")
             return ""
-        name, namespace = self.before["metadata"]["name"], self.before["metadata"].get("namespace", "")
+        name, namespace = (
+            self.before["metadata"]["name"],
+            self.before["metadata"].get("namespace", ""),
+        )
         try:
             after = self.session.server.patch(
                 self.kind, name, namespace, json.dumps(change).encode(), PATCH_TYPES["merge"]
@@ -165,7 +179,8 @@ def _edit(session: Session, kind: Kind, name: str) -> bool:
 
 EDIT = Command(
     usage="edit (TYPE NAME | TYPE/NAME) [flags]",
-    about="Edit a resource from the default editor.\n\nOpens the editor that KUBE_EDITOR or EDITOR names, or vi. Saving without "
+    about="Edit a resource from the default editor.\n\nOpens the editor that KUBE_EDITOR or EDITOR names, or "
+    "vi. Saving without "
     "a change, or an empty file, does nothing. If the server refuses, the editor opens again and says why.",
     examples="""  # Edit a pod
   helmling edit pod web

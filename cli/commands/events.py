@@ -23,10 +23,21 @@ HEADER = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
 
 def last_seen(event: Any) -> float:
     """Seconds since 1970, from whichever field the reporter filled in."""
-    for stamp in (event.series.lastObservedTime, event.lastTimestamp, event.eventTime, event.firstTimestamp, event.metadata.creationTimestamp):
+    for stamp in (
+        event.series.lastObservedTime,
+        event.lastTimestamp,
+        event.eventTime,
+        event.firstTimestamp,
+        event.metadata.creationTimestamp,
+    ):
         if stamp.seconds:
             return float(stamp.seconds) + float(stamp.nanos) / 1e9
     return 0.0  # fmt: skip
+
+
+def in_order(event: Any) -> tuple[float, int]:
+    """Times are whole seconds; within one, the versions tell what came first."""
+    return last_seen(event), int(event.metadata.resourceVersion or 0)
 
 
 def _age(moment: float) -> str:
@@ -58,7 +69,7 @@ def about(server: Any, namespace: str, kind: str, name: str, uid: str = "") -> l
     fields = f"involvedObject.kind={kind},involvedObject.name={name}"
     found, _ = server.list(kinds.of(Event), namespace, fields=fields)
     return sorted(
-        (each for each in found if not uid or each.involvedObject.uid in ("", uid)), key=last_seen
+        (each for each in found if not uid or each.involvedObject.uid in ("", uid)), key=in_order
     )
 
 
@@ -66,9 +77,18 @@ def section(events: Sequence[Any]) -> list[str]:
     """The end of every `describe`."""
     if not events:
         return ["Events:  <none>"]
-    rows = [["Type", "Reason", "Age", "From", "Message"], ["----", "------", "----", "----", "-------"]]
+    rows = [
+        ["Type", "Reason", "Age", "From", "Message"],
+        ["----", "------", "----", "----", "-------"],
+    ]
     rows += [
-        [e.type, e.reason, interval(e), e.reportingComponent or e.source.component, e.message.strip()]
+        [
+            e.type,
+            e.reason,
+            interval(e),
+            e.reportingComponent or e.source.component,
+            e.message.strip(),
+        ]
         for e in events
     ]
     return ["Events:", *("  " + line for line in render(rows))]
@@ -86,7 +106,9 @@ def _types(session: Session) -> set[str]:
     by_word = {name.lower(): name for name in TYPES}
     for word in words:
         if word.lower() not in by_word:
-            raise UsageError(f"valid --types are Normal or Warning, not {word}{did_you_mean(word, list(TYPES))}")
+            raise UsageError(
+                f"valid --types are Normal or Warning, not {word}{did_you_mean(word, list(TYPES))}"
+            )
     return {by_word[word.lower()] for word in words} or set(TYPES)
 
 
@@ -98,20 +120,24 @@ def run(session: Session) -> int | None:
     fields, types = _selector(session), _types(session)
     output = chosen.read(session.flags.text("output"), tables=False)
     found, version = session.server.list(kind, namespace, fields=fields)
-    found = sorted((event for event in found if event.type in types), key=last_seen)
+    found = sorted((event for event in found if event.type in types), key=in_order)
     if output.form:
         return _documents(output, found)
     shows_namespace = session.flags.on("all-namespaces")
     printer = Printer(sys.stdout, headers=not session.flags.on("no-headers"))
     printer.add(_header(shows_namespace), [_row(event, shows_namespace) for event in found])
     if session.flags.on("watch"):
-        request = WatchRequest(target=target_of(kind, namespace), fieldSelector=fields, resourceVersion=version)
+        request = WatchRequest(
+            target=target_of(kind, namespace), fieldSelector=fields, resourceVersion=version
+        )
         for change in session.server.watch(request):
             event = unpack(change.object)
             if change.type in ("ADDED", "MODIFIED") and event.type in types:
                 printer.add(_header(shows_namespace), [_row(event, shows_namespace)])
     elif not found:
-        session.warn("No events found." if shows_namespace else f"No events found in {namespace} namespace.")
+        session.warn(
+            "No events found." if shows_namespace else f"No events found in {namespace} namespace."
+        )
     return 0
 
 
@@ -134,7 +160,8 @@ def _documents(output: chosen.Output, found: list[Any]) -> int:
 
 EVENTS = Command(
     usage="events [--for TYPE/NAME] [--types=Normal,Warning] [-w] [flags]",
-    about="Display events.\n\nWhat the parts of the cluster did and noticed, oldest first. Events are kept for an hour.",
+    about="Display events.\n\nWhat the parts of the cluster did and noticed, oldest first. Events are kept "
+    "for an hour.",
     examples="""  # What happened in the namespace
   helmling events
 

@@ -1,7 +1,7 @@
 """`helmling exec` and `helmling attach`: your terminal, or your pipe, connected to a program in a container.
 
-Three parties: a thread reads standard input and queues it, gRPC's own thread takes from the queue and sends, and the main
-thread writes what comes back. The stream's last message carries the exit code, which becomes ours.
+Three parties: a thread reads standard input and queues it, gRPC's own thread takes from the queue and sends, and
+the main thread writes what comes back. The stream's last message carries the exit code, which becomes ours.
 """
 
 import os
@@ -12,14 +12,13 @@ from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Any
 
-import grpc
-
 from api.errors import ApiError
 from api.kinds import find
 from cli.command import Command, Session
 from cli.commands.logs import containers, default_container
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, switch
+from cli.quickgrpc import RpcError
 from cli.resources import wanted
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
 
@@ -62,7 +61,7 @@ class Duplex:
                 if answer.HasField("exitCode"):
                     self.code = answer.exitCode
                 yield answer.stdout, answer.stderr
-        except grpc.RpcError as error:
+        except RpcError as error:
             self.session.server.fail(error)
         finally:
             self.requests.put(None)
@@ -112,7 +111,9 @@ def _size() -> Any:
     return TerminalSize(width=width, height=height)
 
 
-def connect(session: Session, method: str, target: Any, command: list[str], *, stdin: bool, tty: bool) -> int:  # fmt: skip
+def connect(
+    session: Session, method: str, target: Any, command: list[str], *, stdin: bool, tty: bool
+) -> int:
     """Runs the program to its end, or attaches until it ends."""
     from cli import terminal
 
@@ -132,7 +133,9 @@ def connect(session: Session, method: str, target: Any, command: list[str], *, s
 
 
 def _pod(session: Session, names: list[str]) -> str:
-    targets = [(each.kind, name) for each in wanted(names, default=find("pod")) for name in each.names]
+    targets = [
+        (each.kind, name) for each in wanted(names, default=find("pod")) for name in each.names
+    ]
     if len(targets) != 1:
         raise UsageError("pod, type/name or --filename must be specified: one pod")
     kind, name = targets[0]
@@ -148,9 +151,13 @@ def choose_container(session: Session, name: str) -> Any:
     pod = session.server.get(kind, name, session.namespace)
     chosen = session.flags.text("container")
     if pod.status.phase in ("Succeeded", "Failed"):
-        raise CommandError(f"cannot exec into a container in a completed pod; current phase is {pod.status.phase}")
+        raise CommandError(
+            f"cannot exec into a container in a completed pod; current phase is {pod.status.phase}"
+        )
     if chosen and chosen not in containers(pod):
-        raise ApiError(f"container {chosen} not found in pod {name}; it has: {', '.join(containers(pod))}")
+        raise ApiError(
+            f"container {chosen} not found in pod {name}; it has: {', '.join(containers(pod))}"
+        )
     if not chosen:
         chosen = default_container(pod)
         if len(pod.spec.containers) > 1 and not session.flags.on("quiet"):
@@ -171,7 +178,9 @@ def run_exec(session: Session) -> int | None:
     if not args:
         raise UsageError("pod, type/name or --filename must be specified")
     if not words:
-        raise UsageError("you must specify at least one command for the container: exec POD -- COMMAND")
+        raise UsageError(
+            "you must specify at least one command for the container: exec POD -- COMMAND"
+        )
     target = choose_container(session, _pod(session, args))
     flags = session.flags
     code = connect(session, "Exec", target, words, stdin=flags.on("stdin"), tty=flags.on("tty"))
@@ -195,8 +204,10 @@ def attach(session: Session, target: Any, *, stdin: bool, tty: bool) -> int:
 
 EXEC = Command(
     usage="exec (POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...]",
-    about="Execute a command in a container.\n\nWith -it it is a real terminal that follows your window's size. The command's exit "
-    "code becomes helmling's. Without -t, standard output and standard error stay apart, and -i pipes standard input to its end.",
+    about="Execute a command in a container.\n\nWith -it it is a real terminal that follows your window's "
+    "size. The command's exit "
+    "code becomes helmling's. Without -t, standard output and standard error stay apart, and -i pipes "
+    "standard input to its end.",
     examples="""  # Run a command
   helmling exec web -- date
 
@@ -211,7 +222,8 @@ EXEC = Command(
 )
 ATTACH = Command(
     usage="attach (POD | TYPE/NAME) [-c CONTAINER] [flags]",
-    about="Attach to the program that is running in a container already.\n\nShows what it writes from now on; with -i it also gets "
+    about="Attach to the program that is running in a container already.\n\nShows what it writes from now "
+    "on; with -i it also gets "
     "your input, if the container has `stdin: true`.",
     examples="""  # See what web writes
   helmling attach web

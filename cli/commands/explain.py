@@ -31,7 +31,9 @@ def comments() -> dict[str, dict[str, str]]:
 
 def run(session: Session) -> int | None:
     if len(session.args) != 1:
-        raise UsageError("You must specify the type of resource to explain: helmling explain pod.spec")
+        raise UsageError(
+            "You must specify the type of resource to explain: helmling explain pod.spec"
+        )
     word, *path = session.args[0].split(".")
     kind = kind_named(word)
     wanted = session.flags.text("api-version")
@@ -49,7 +51,9 @@ def find(kind: Kind, path: list[str]) -> tuple[Any, Any]:
         known = rules.by_json_name(message) if message is not None else {}
         if name not in known:
             above = ".".join([kind.singular, *path[:i]])
-            raise CommandError(f'field "{name}" does not exist in {above}{did_you_mean(name, list(known))}')
+            raise CommandError(
+                f'field "{name}" does not exist in {above}{did_you_mean(name, list(known))}'
+            )
         field = known[name]
         message = field.message_type if rules.is_object(field) else None
     return field, message
@@ -74,7 +78,10 @@ def _single(field: Any, rule: Any) -> str:
 def _scalar(field: Any) -> str:
     message = field.message_type
     if message is not None:
-        return {"Timestamp": "MicroTime" if rules.rule(field).micro else "Time", "Value": "any"}.get(message.name, str(message.name))
+        return {
+            "Timestamp": "MicroTime" if rules.rule(field).micro else "Time",
+            "Value": "any",
+        }.get(message.name, str(message.name))
     if field.type in (field.TYPE_STRING, field.TYPE_BYTES):
         return "string"
     if field.type == field.TYPE_BOOL:
@@ -143,7 +150,7 @@ def _fields(message: Any) -> list[str]:
     lines = []
     for field in _ordered(message):
         lines.append(f"  {field.json_name}\t<{type_of(field)}>{_required(field)}")
-        lines += _wrapped(describe(field) or "<no description>", "    ") + [""]
+        lines += [*_wrapped(describe(field) or "<no description>", "    "), ""]
     return lines
 
 
@@ -159,12 +166,20 @@ def _tree(message: Any, indent: str, above: tuple[str, ...]) -> list[str]:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 EXPLAIN = Command(
     usage="explain TYPE[.FIELD...] [--recursive]",
-    about="Describe fields and structure of various resources.\n\nShows what a field means, its type, and its rules. Needs no cluster.",
+    about="Describe fields and structure of various resources.\n\nShows what a field means, its type, and "
+    "its rules. Needs no cluster.",
     examples="""  # What a pod is
   helmling explain pods
 

@@ -1,6 +1,7 @@
 """`helmling get`: one or many objects, as a table or in another form, once or for as long as they change.
 
-Tables are printed by the server: this module asks for them and lays them out. Everything else is made from the objects.
+Tables are printed by the server: this module asks for them and lays them out. Everything else is made from the
+objects.
 """
 
 import sys
@@ -67,7 +68,7 @@ def run(session: Session) -> int | None:
         return _from_files(session)
     if not session.args:
         raise UsageError(
-            "You must specify the type of resource to get. Use \"helmling api-resources\" for a "
+            'You must specify the type of resource to get. Use "helmling api-resources" for a '
             "complete list of supported resources."
         )
     wants = wanted(session.args)
@@ -115,7 +116,9 @@ def _watches(session: Session) -> bool:
 
 
 def _tables(session: Session, wants: Sequence[Wanted], output: chosen.Output) -> int | None:
-    layout = Layout(session, output, with_kind=len(wants) > 1 and wants[0].kind is not wants[-1].kind)
+    layout = Layout(
+        session, output, with_kind=len(wants) > 1 and wants[0].kind is not wants[-1].kind
+    )
     code, shown = 0, 0
     last: Page | None = None
     for want in wants:
@@ -186,11 +189,15 @@ class Layout:
         from api.jsonform import to_json
         from cli.output.columns import sort_order
 
-        objects = [to_json(page.want.kind.message.FromString(row.object.value)) for row in page.rows]
+        objects = [
+            to_json(page.want.kind.message.FromString(row.object.value)) for row in page.rows
+        ]
         return [rows[place] for place in sort_order(objects, path)]
 
     def header(self, page: Page) -> list[str]:
-        shown = [name for name, wide in zip(page.header, page.wide, strict=True) if self.wide or not wide]
+        shown = [
+            name for name, wide in zip(page.header, page.wide, strict=True) if self.wide or not wide
+        ]
         if self.namespaces and page.want.kind.namespaced:
             shown.insert(0, "NAMESPACE")
         if self.events:
@@ -199,7 +206,11 @@ class Layout:
         return [*shown, "LABELS"] if self.all_labels else shown
 
     def row(self, page: Page, row: Any, event: str = "ADDED") -> list[str]:
-        cells = [text(cell) for cell, wide in zip(row.cells, page.wide, strict=True) if self.wide or not wide]
+        cells = [
+            text(cell)
+            for cell, wide in zip(row.cells, page.wide, strict=True)
+            if self.wide or not wide
+        ]
         meta = page.want.kind.message.FromString(row.object.value).metadata
         if self.with_kind and cells:
             cells[0] = qualified(page.want.kind, cells[0])

@@ -21,9 +21,8 @@ def objects(session: Session, wants: Sequence[Wanted], output: chosen.Output) ->
     found, version, code = _fetch(session, wants)
     if not session.flags.on("watch-only"):
         _show(session, wants, output, found, code)
-    if session.flags.on("watch") or session.flags.on("watch-only"):
-        if code == 0:
-            _watch(session, wants[0], output, version)
+    if code == 0 and (session.flags.on("watch") or session.flags.on("watch-only")):
+        _watch(session, wants[0], output, version)
     return code
 
 
@@ -62,7 +61,9 @@ def _list(session: Session, want: Wanted) -> tuple[list[Any], str]:
     return listed, version
 
 
-def _show(session: Session, wants: Sequence[Wanted], output: chosen.Output, found: Found, code: int) -> None:  # fmt: skip
+def _show(
+    session: Session, wants: Sequence[Wanted], output: chosen.Output, found: Found, code: int
+) -> None:
     single = len(wants) == 1 and len(wants[0].names) == 1
     if output.form == "name":
         for want, obj in found:

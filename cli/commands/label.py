@@ -61,7 +61,9 @@ class Changes:
 
 def split(words: Sequence[str]) -> tuple[list[str], Changes]:
     """Objects come first, changes (`k=v`, `k-`) last. Raises UsageError if they mix."""
-    first = next((i for i, word in enumerate(words) if "=" in word or word.endswith("-")), len(words))
+    first = next(
+        (i for i, word in enumerate(words) if "=" in word or word.endswith("-")), len(words)
+    )
     put: dict[str, str] = {}
     remove: list[str] = []
     for word in words[first:]:
@@ -91,7 +93,9 @@ def run(session: Session, map_name: str, word: str) -> int:
             else:
                 _change(session, want, obj, map_name, changes, word)
         except (ApiError, CommandError) as error:
-            session.warn(error.prefix + error.message if isinstance(error, CommandError) else of_error(error))
+            session.warn(
+                error.prefix + error.message if isinstance(error, CommandError) else of_error(error)
+            )
             code = 1
     return code
 
@@ -101,17 +105,26 @@ def _objects(session: Session, words: list[str]) -> list[tuple[Wanted, Any]]:
     if flags.many("filename"):
         manifests = from_flags(flags)
         settle(session, manifests)
-        return [(Wanted(m.kind, (m.name,)), server.get(m.kind, m.name, m.namespace)) for m in manifests]
+        return [
+            (Wanted(m.kind, (m.name,)), server.get(m.kind, m.name, m.namespace)) for m in manifests
+        ]
     wants = wanted(words)
     if not wants:
-        raise UsageError("one or more resources must be specified as <resource> <name> or <resource>/<name>")
+        raise UsageError(
+            "one or more resources must be specified as <resource> <name> or <resource>/<name>"
+        )
     found: list[tuple[Wanted, Any]] = []
     for want in wants:
         namespace = scope(session, want.kind)
         if want.names:
             found += [(want, server.get(want.kind, name, namespace)) for name in want.names]
         elif flags.on("all") or flags.given("selector") or flags.given("field-selector"):
-            listed, _ = server.list(want.kind, namespace, labels=flags.text("selector"), fields=flags.text("field-selector"))
+            listed, _ = server.list(
+                want.kind,
+                namespace,
+                labels=flags.text("selector"),
+                fields=flags.text("field-selector"),
+            )
             found += [(want, obj) for obj in listed]
         else:
             raise UsageError("name the objects, or use -l or --all")
@@ -120,17 +133,23 @@ def _objects(session: Session, words: list[str]) -> list[tuple[Wanted, Any]]:
 
 def _list(session: Session, want: Wanted, obj: Any, map_name: str) -> None:
     present = getattr(obj.metadata, map_name)
-    session.say(f"Listing {map_name} for {want.kind.name}.{want.kind.api_version} {obj.metadata.name}:")
+    session.say(
+        f"Listing {map_name} for {want.kind.name}.{want.kind.api_version} {obj.metadata.name}:"
+    )
     for key in sorted(present):
         session.say(f" {key}={present[key]}")
 
 
-def _change(session: Session, want: Wanted, obj: Any, map_name: str, changes: Changes, word: str) -> None:  # fmt: skip
+def _change(
+    session: Session, want: Wanted, obj: Any, map_name: str, changes: Changes, word: str
+) -> None:
     present = dict(getattr(obj.metadata, map_name))
     conflicts = changes.conflicts(present)
     if conflicts and not session.flags.on("overwrite"):
         key = conflicts[0]
-        raise CommandError(f"'{key}' already has a value ({present[key]}), and --overwrite is false")
+        raise CommandError(
+            f"'{key}' already has a value ({present[key]}), and --overwrite is false"
+        )
     for key in changes.remove:
         if key not in present:
             session.warn(f'{map_name.rstrip("s")} "{key}" not found.')
@@ -152,7 +171,8 @@ def _change(session: Session, want: Wanted, obj: Any, map_name: str, changes: Ch
 
 LABEL = Command(
     usage="label [--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N- [flags]",
-    about="Update the labels on a resource.\n\nA label key and value begin with a letter or number and may contain letters, "
+    about="Update the labels on a resource.\n\nA label key and value begin with a letter or number and may "
+    "contain letters, "
     "numbers, hyphens, dots and underscores, up to 63 characters each. `key-` removes a label.",
     examples="""  # Add a label
   helmling label pod web tier=front
@@ -171,7 +191,8 @@ LABEL = Command(
 )
 ANNOTATE = Command(
     usage="annotate [--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N- [flags]",
-    about="Update the annotations on a resource.\n\nAnnotations are notes for tools and people; nothing selects by them. "
+    about="Update the annotations on a resource.\n\nAnnotations are notes for tools and people; nothing "
+    "selects by them. "
     "`key-` removes one.",
     examples="""  # Add a note
   helmling annotate pod web description='my front end'

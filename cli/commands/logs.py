@@ -72,10 +72,17 @@ def run(session: Session) -> int | None:
 def _named(session: Session) -> list[Source]:
     args = list(session.args)
     if len(args) == 2 and "/" not in args[0] and find(args[0]) is None:
-        session.flags.values.setdefault("container", [args.pop()])  # kubectl's old form: logs POD CONTAINER
-    targets = [(each.kind, name) for each in wanted(args, default=find("pod")) for name in each.names]
+        session.flags.values.setdefault(
+            "container", [args.pop()]
+        )  # kubectl's old form: logs POD CONTAINER
+    targets = [
+        (each.kind, name) for each in wanted(args, default=find("pod")) for name in each.names
+    ]
     if len(targets) != 1:
-        raise UsageError("expected 'logs (POD | TYPE/NAME) [CONTAINER_NAME]'.\nPOD or TYPE/NAME is a required argument for the logs command")
+        raise UsageError(
+            "expected 'logs (POD | TYPE/NAME) [CONTAINER_NAME]'.\nPOD or TYPE/NAME is a required argument for "
+            "the logs command"
+        )
     kind, name = targets[0]
     if kind.name != "Pod":
         raise CommandError(f"cannot get the logs from {kind.plural}: only pods have logs")
@@ -127,8 +134,8 @@ def request(session: Session, source: Source, *, many: bool) -> Any:
         tail = TAIL_OF_MANY
     if tail is not None and tail >= 0:
         asked.tailLines = tail
-    if flags.number("limit-bytes"):
-        asked.limitBytes = flags.number("limit-bytes")
+    if most := flags.number("limit-bytes"):
+        asked.limitBytes = most
     return asked
 
 
@@ -195,7 +202,8 @@ def _write(data: bytes) -> None:
 
 LOGS = Command(
     usage="logs [-f] [-p] (POD | -l label) [-c CONTAINER] [flags]",
-    about="Print the logs for a container in a pod, or of several.\n\nA pod with several containers needs -c, or --all-containers; "
+    about="Print the logs for a container in a pod, or of several.\n\nA pod with several containers needs "
+    "-c, or --all-containers; "
     "without, its first container is taken.",
     examples="""  # All that the pod web has written
   helmling logs web

@@ -27,10 +27,14 @@ def run(session: Session) -> int | None:
     media = PATCH_TYPES.get(session.flags.text("type"))  # type: ignore[call-overload]
     if media is None:
         word = session.flags.text("type")
-        raise UsageError(f"--type must be one of [json merge strategic], not {word!r}{did_you_mean(word, list(PATCH_TYPES))}")  # fmt: skip
+        raise UsageError(
+            f"--type must be one of [json merge strategic], not {word!r}{did_you_mean(word, list(PATCH_TYPES))}"
+        )
     subresource = session.flags.text("subresource")
     if subresource and subresource not in SUBRESOURCES:
-        raise UsageError(f"invalid subresource value: {subresource!r}. Must be one of {list(SUBRESOURCES)}")
+        raise UsageError(
+            f"invalid subresource value: {subresource!r}. Must be one of {list(SUBRESOURCES)}"
+        )
     patch = _patch(session)
     namespace = scope(session, kind)
     mode = dry_run(session)
@@ -60,7 +64,9 @@ def _patch(session: Session) -> Any:
     """JSON or YAML, from the command line or a file."""
     text, path = session.flags.text("patch"), session.flags.text("patch-file")
     if bool(text) == bool(path):
-        raise UsageError("must specify either -p/--patch or --patch-file to patch, and only one of them")
+        raise UsageError(
+            "must specify either -p/--patch or --patch-file to patch, and only one of them"
+        )
     source = "-p"
     if path:
         source = path
@@ -71,9 +77,13 @@ def _patch(session: Session) -> Any:
     documents = list(read(text))
     for document in documents:
         for problem in document.problems:
-            raise CommandError(f"unable to parse the patch: {source}:{problem.place.line}:{problem.place.column}: {problem.message}")  # fmt: skip
+            raise CommandError(
+                f"unable to parse the patch: {source}:{problem.place.line}:{problem.place.column}: {problem.message}"
+            )
     if len(documents) != 1 or not isinstance(documents[0].value, dict | list):
-        raise CommandError('the patch must be a mapping like {"metadata": …}, or for --type=json a list of operations')
+        raise CommandError(
+            'the patch must be a mapping like {"metadata": …}, or for --type=json a list of operations'
+        )
     return documents[0].value
 
 
@@ -84,8 +94,8 @@ PATCH = Command(
     examples="""  # Change a container's image; the container is found by its name
   helmling patch pod web -p '{"spec":{"containers":[{"name":"web","image":"helmling/hello:v2"}]}}'
 
-  # The same as a JSON patch
-  helmling patch pod web --type=json -p '[{"op":"replace","path":"/spec/containers/0/image","value":"helmling/hello:v2"}]'
+  # Add a label with a JSON patch
+  helmling patch pod web --type=json -p '[{"op":"add","path":"/metadata/labels/tier","value":"front"}]'
 
   # Cordon a node
   helmling patch node n1 -p 'spec: {unschedulable: true}'""",

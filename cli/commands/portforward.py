@@ -1,18 +1,17 @@
 """`helmling port-forward`: ports of this machine that lead into a pod.
 
-One thread accepts per port, two threads per connection carry bytes (gRPC's synchronous calls block). Each connection is a stream of
-its own, so one that breaks leaves the others alone.
+One thread accepts per port, two threads per connection carry bytes (gRPC's synchronous calls block). Each
+connection is a stream of its own, so one that breaks leaves the others alone.
 """
 
 import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
-
-import grpc
 
 from api import kinds
 from api.errors import ApiError
@@ -21,6 +20,7 @@ from api.rpc import error_of
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
+from cli.quickgrpc import RpcError
 from cli.resources import wanted
 from cli.watching import Deadline, states
 from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
@@ -61,7 +61,9 @@ def _port(word: str, pod: Any, text: str) -> int:
 
 def _in_range(number: int, text: str, *, lowest: int) -> int:
     if not lowest <= number <= 65535:
-        raise UsageError(f'invalid port number {number} in "{text}": must be between {lowest} and 65535')
+        raise UsageError(
+            f'invalid port number {number} in "{text}": must be between {lowest} and 65535'
+        )
     return number
 
 
@@ -78,12 +80,16 @@ def run(session: Session) -> int | None:
         raise UsageError("at least 1 PORT is required for port-forward: 8080:80")
     pod = session.server.get(kind, targets[0][1], session.namespace)
     if pod.status.phase != "Running":
-        raise CommandError(f"unable to forward port because pod is not running. Current status={pod.status.phase}")
+        raise CommandError(
+            f"unable to forward port because pod is not running. Current status={pod.status.phase}"
+        )
     pairs = [read_pair(word, pod) for word in words]
     listeners = _listen(session, pairs)
     for listener, pair in listeners:
         name = pod.metadata.name
-        threading.Thread(target=_accept, args=(session, listener, name, pair.remote), daemon=True).start()
+        threading.Thread(
+            target=_accept, args=(session, listener, name, pair.remote), daemon=True
+        ).start()
     return _until_gone(session, pod)
 
 
@@ -104,7 +110,9 @@ def _listen(session: Session, pairs: list[Pair]) -> list[tuple[socket.socket, Pa
             listener, optional = _bind(address, port)
             if listener is None:
                 if not optional:
-                    raise CommandError(f"unable to listen on port {port}: {address}:{port} is in use, or not an address of this machine")  # fmt: skip
+                    raise CommandError(
+                        f"unable to listen on {address}:{port}: it is in use, or not an address of this machine"
+                    )
                 continue
             port = listener.getsockname()[1]
             shown = f"[{address}]" if ":" in address else address
@@ -116,7 +124,11 @@ def _listen(session: Session, pairs: list[Pair]) -> list[tuple[socket.socket, Pa
 
 def _addresses(session: Session) -> list[str]:
     given = [word for text in session.flags.many("address") for word in text.split(",")]
-    return [each for word in given for each in (("127.0.0.1", "::1") if word == "localhost" else (word,))]
+    return [
+        each
+        for word in given
+        for each in (("127.0.0.1", "::1") if word == "localhost" else (word,))
+    ]
 
 
 def _bind(address: str, port: int) -> tuple[socket.socket | None, bool]:
@@ -167,7 +179,7 @@ def _carry(session: Session, connection: socket.socket, pod: str, port: int) -> 
     try:
         for answer in answers:
             connection.sendall(answer.data)
-    except grpc.RpcError as error:
+    except RpcError as error:
         session.warn(_broken(pod, port, error_of(error)))
     except OSError:
         pass  # the client has gone
@@ -178,10 +190,8 @@ def _carry(session: Session, connection: socket.socket, pod: str, port: int) -> 
 
 
 def _close(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     connection.close()
 
 
@@ -191,7 +201,8 @@ def _broken(pod: str, port: int, error: ApiError) -> str:
 
 PORT_FORWARD = Command(
     usage="port-forward (POD | TYPE/NAME) [--address ADDRESS] [LOCAL_PORT:]REMOTE_PORT [...]",
-    about="Forward one or more local ports to a pod.\n\nRuns until Ctrl-C. A port may be a number or the name that the pod gives it; an "
+    about="Forward one or more local ports to a pod.\n\nRuns until Ctrl-C. A port may be a number or the "
+    "name that the pod gives it; an "
     "empty local port takes any free one.",
     examples="""  # http://localhost:8080 leads to port 80 of the pod web
   helmling port-forward pod/web 8080:80

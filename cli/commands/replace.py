@@ -7,10 +7,10 @@ from cli.commands.create import attempt as try_create
 from cli.commands.create import remember
 from cli.errors import CommandError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
 from cli.watching import Deadline, gone
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 from proto.v1.meta_pb2 import DeleteOptions
 
 FLAGS = (
@@ -20,14 +20,13 @@ FLAGS = (
     DRY_RUN,
     OUTPUT,
     switch("force", "Delete the object and create it anew: for what cannot be changed in place."),
-    Flag("grace-period", "With --force: seconds the object gets to end; -1: as it wishes.", form="number", default="-1"),
+    Flag("grace-period", "With --force: seconds to end in; -1: as it wishes.", form="number", default="-1"),
     switch("save-config", "Remember the manifest in the object, so that apply can change it later."),
 )  # fmt: skip
 
 
 def run(session: Session) -> int | None:
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, _: _update(session, m, "server"))
     mode = dry_run(session)
     for manifest in manifests:
         if not manifest.name:
@@ -60,7 +59,9 @@ def _try_anew(session: Session, manifest: Manifest, others: list[Manifest]) -> N
     copy.CopyFrom(manifest.object)
     copy.metadata.name, copy.metadata.generateName = "", f"{manifest.name}-"[:40]
     copy.metadata.resourceVersion = copy.metadata.uid = ""
-    shadow = Manifest(manifest.kind, copy, manifest.plain, manifest.source, manifest.document, manifest.inside)  # fmt: skip
+    shadow = Manifest(
+        manifest.kind, copy, manifest.plain, manifest.source, manifest.document, manifest.inside
+    )
     try_create(session, shadow, others)
 
 
@@ -84,7 +85,8 @@ def _anew(session: Session, manifest: Manifest) -> None:
 
 REPLACE = Command(
     usage="replace -f FILENAME [flags]",
-    about="Replace a resource by file name or stdin.\n\nThe file must hold the complete object. Fields that it leaves out are "
+    about="Replace a resource by file name or stdin.\n\nThe file must hold the complete object. Fields that "
+    "it leaves out are "
     "unset. With a resourceVersion in it, the replacement succeeds only if nobody else has changed the object since.",
     examples="""  # Replace a pod's labels, say, by those of the file
   helmling get pod web -o yaml > web.yaml

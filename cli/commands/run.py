@@ -56,7 +56,9 @@ def manifest(session: Session, name: str) -> dict[str, Any]:
     """The pod as kubectl would generate it."""
     flags = session.flags
     if flags.text("restart") not in POLICIES:
-        raise UsageError(f"invalid restart policy: {flags.text('restart')}: must be one of {', '.join(POLICIES)}")
+        raise UsageError(
+            f"invalid restart policy: {flags.text('restart')}: must be one of {', '.join(POLICIES)}"
+        )
     labels = [word for text in flags.many("labels") for word in text.split(",") if word]
     metadata: dict[str, Any] = {
         "name": name,
@@ -118,7 +120,9 @@ def _check(session: Session) -> str:
     if flags.on("rm") and not attached(session):
         raise UsageError("--rm should only be used for attached containers")
     if attached(session) and dry_run(session) != "none":
-        raise UsageError("--dry-run can't be used with attached containers options (--attach, --stdin, or --tty)")
+        raise UsageError(
+            "--dry-run can't be used with attached containers options (--attach, --stdin, or --tty)"
+        )
     return session.args[0]
 
 
@@ -206,7 +210,8 @@ def _remove(session: Session, pod: Any) -> None:
 
 
 RUN = Command(
-    usage="run NAME --image=IMAGE [--env=KEY=VALUE] [--port=PORT] [--overrides=JSON] [-- [COMMAND] [args...]] [flags]",
+    usage="run NAME --image=IMAGE [--env=KEY=VALUE] [--port=PORT] [--overrides=JSON] [-- [COMMAND] "
+    "[args...]] [flags]",
     about="Create and run a particular image in a pod.",
     examples="""  # A web server
   helmling run web --image=helmling/hello:v1 --port=80

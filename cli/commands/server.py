@@ -29,11 +29,13 @@ def run(session: Session) -> int | None:
     where = session.flags.text("listen")
     match = LISTEN.match(where)
     if match is None or int(match["port"]) > 65535:
-        raise UsageError(f"--listen={where}: until there are certificates, only loopback is safe: 127.0.0.1:{PORT}")
+        raise UsageError(
+            f"--listen={where}: until there are certificates, only loopback is safe: 127.0.0.1:{PORT}"
+        )
     level, store = log_level(session), session.flags.text("store")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
-    from control_plane.store.open import CannotOpen
+    from control_plane.store.contract import CannotOpen
 
     control_plane.log_to_stderr(level)
     options = control_plane.Options(
@@ -48,13 +50,16 @@ def run(session: Session) -> int | None:
     except (CannotOpen, CannotListen) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
-        raise CommandError(f"cannot write to {error.filename}: run as root, or choose another --data-dir") from None
+        raise CommandError(
+            f"cannot write to {error.filename}: run as root, or choose another --data-dir"
+        ) from None
     return 0
 
 
 SERVER = Command(
     usage="server [--listen=HOST:PORT] [--store=URL] [--data-dir=DIR] [--log-level=LEVEL]",
-    about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites admin.conf into the data "
+    about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
+    "admin.conf into the data "
     "directory as soon as it listens. Ctrl-C or SIGTERM ends it; what it knows stays in the store.",
     examples="""  # With SQLite in /var/lib/helmling
   helmling server
@@ -67,7 +72,7 @@ SERVER = Command(
     run=run,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
-        Flag("store", "Where objects are kept: sqlite:///PATH, etcd://HOST:PORT or memory://. Default: SQLite in the data directory."),
+        Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
         LOG_LEVEL,
     ),
 )  # fmt: skip

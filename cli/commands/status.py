@@ -66,9 +66,8 @@ def look(layout: Layout) -> Report:
     wishes = layout.read_wishes() or Wishes()
     address = f"127.0.0.1:{wishes.port}"
     parts = [_part(layout, part) for part in daemons.PARTS]
-    version, nodes, problem = "", [], "the server does not run"
-    if parts[0].state == "running":
-        version, nodes, problem = _ask(address)
+    running = parts[0].state == "running"
+    version, nodes, problem = _ask(address) if running else ("", [], "the server does not run")
     engine = "not needed" if wishes.is_hollow else _engine(layout)
     return Report(str(layout.root), address, version, wishes.hollow, parts, engine, nodes, problem)
 
@@ -127,7 +126,9 @@ def _print(session: Session, report: Report) -> None:
         session.say(line)
     session.say()
     session.say(f"Folder:   {report.folder}")
-    session.say(f"Server:   {report.address}" + (f", version {report.version}" if report.version else ""))
+    session.say(
+        f"Server:   {report.address}" + (f", version {report.version}" if report.version else "")
+    )
     session.say(f"Client:   version {own_version()}")
     session.say(f"Engine:   {report.engine}")
     if report.problem:
@@ -149,7 +150,8 @@ def _print_nodes(session: Session, report: Report) -> None:
 
 STATUS = Command(
     usage="status [-o json|yaml] [--data-dir=DIR]",
-    about="Show what of the cluster runs on this machine: its processes, what they cost, and whether the nodes are ready.\n\n"
+    about="Show what of the cluster runs on this machine: its processes, what they cost, and whether the "
+    "nodes are ready.\n\n"
     "Exit status: 0 all runs, 3 something is down.",
     examples="""  # How is it?
   helmling status

@@ -9,9 +9,10 @@ import os
 import re
 import socket
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from api import clock
 from api.errors import ApiError
 from api.kinds import find
 from cli.cluster import daemons
@@ -24,6 +25,8 @@ from cli.flags import Flag, switch
 from cli.kubeconfig import Target, data_dir
 
 HOST = "127.0.0.1"
+LEASES = "kube-node-lease"
+SERVER_START = 60.0  # seconds; a large store on a slow disk takes its time
 PAUSE = 0.02  # seconds between two looks at something that has no event to wait for
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
@@ -43,12 +46,18 @@ def run(session: Session) -> int | None:
     layout.make()
     with layout.locked(), Progress() as progress:
         wishes = _wishes(session, layout)
+        since = clock.now().timestamp()
         started = _start(layout, wishes, progress)
         if not started and _usable(layout, wishes):
             progress.say(f"The cluster is up already: {layout.root}. See helmling status.")
             return 0
         limit = seconds(session.flags.text("timeout"))
-        _await(layout, wishes, progress, limit if session.flags.on("wait") else 0)
+        server = _await_server(layout, progress)
+        try:
+            if session.flags.on("wait"):
+                _await_nodes(layout, wishes, progress, Nodes(server, since, limit))
+        finally:
+            server.close()
         _welcome(session, layout, wishes, progress)
     return 0
 
@@ -76,7 +85,9 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
     if changed and any(daemons.running(layout, part) for part in daemons.PARTS):
         said = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
-        raise CommandError(f"the cluster in {layout.root} runs with another {said}: helmling down first")
+        raise CommandError(
+            f"the cluster in {layout.root} runs with another {said}: helmling down first"
+        )
     return wishes
 
 
@@ -194,19 +205,14 @@ def _target(layout: Layout) -> Target:
     return Target(f"{HOST}:{wishes.port}")
 
 
-def _await(layout: Layout, wishes: Wishes, progress: Progress, limit: float) -> None:
+def _await_server(layout: Layout, progress: Progress) -> Connection:
     target = _target(layout)
-    deadline = time.monotonic() + max(limit, 30)
     progress.doing("starting the control plane")
-    _until_listening(layout, target.address, deadline)
+    _until_listening(layout, target.address, time.monotonic() + SERVER_START)
     server = Connection(target)
-    try:
-        server.version(timeout=30)
-        progress.done(f"Control plane at {target.address}")
-        if limit:
-            _await_nodes(layout, wishes, progress, server, deadline)
-    finally:
-        server.close()
+    server.version(timeout=SERVER_START)
+    progress.done(f"Control plane at {target.address}")
+    return server
 
 
 def _until_listening(layout: Layout, address: str, deadline: float) -> None:
@@ -218,19 +224,31 @@ def _until_listening(layout: Layout, address: str, deadline: float) -> None:
             if probe.connect_ex((host, int(port))) == 0 and layout.admin.exists():
                 return
         if time.monotonic() > deadline:
-            raise CommandError(f"the control plane does not answer.\n{daemons.last_words(layout.log('server'))}")
+            raise CommandError(
+                f"the control plane does not answer.\n{daemons.last_words(layout.log('server'))}"
+            )
         time.sleep(PAUSE)
 
 
-def _await_nodes(layout: Layout, wishes: Wishes, progress: Progress, server: Connection, deadline: float) -> None:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Where to ask about nodes, and for how long."""
+
+    server: Connection
+    since: float  # seconds since 1970: older signs of life do not count
+    limit: float  # seconds
+
+
+def _await_nodes(layout: Layout, wishes: Wishes, progress: Progress, nodes: Nodes) -> None:
     """A node's readiness is an object: but whether its agent still lives is not, hence the look every now and then."""
     wanted = max(wishes.hollow, 1)
     what = f"{wanted} hollow nodes" if wishes.is_hollow else f"node {wishes.node_name}"
+    progress.doing(f"waiting for {what}")
+    deadline = time.monotonic() + nodes.limit
     while True:
-        progress.doing(f"waiting for {what}")
         _check_alive(layout)
         try:
-            ready = _ready(server)
+            ready = _ready(nodes.server, nodes.since)
         except Unreachable:
             ready = set()
         if (wishes.is_hollow and len(ready) >= wanted) or wishes.node_name in ready:
@@ -243,14 +261,21 @@ def _await_nodes(layout: Layout, wishes: Wishes, progress: Progress, server: Con
         time.sleep(PAUSE if wanted == 1 else PAUSE * 5)
 
 
-def _ready(server: Connection) -> set[str]:
-    kind = find("nodes")
+def _ready(server: Connection, since: float = 0) -> set[str]:
+    """The nodes that are ready and, since that time, have given a sign of life: an old status proves nothing."""
+    kind, lease_kind = find("nodes"), find("leases")
     assert kind is not None
+    assert lease_kind is not None
     nodes, _ = server.list(kind)
+    leases, _ = server.list(lease_kind, LEASES)
+    renewed = {each.metadata.name: each.spec.renewTime.ToMicroseconds() / 1e6 for each in leases}
     return {
         node.metadata.name
         for node in nodes
-        if any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
+        for each in node.status.conditions
+        if each.type == "Ready"
+        and each.status == "True"
+        and max(renewed.get(node.metadata.name, 0), each.lastHeartbeatTime.seconds + 1) >= since
     }
 
 
@@ -273,13 +298,17 @@ def _stop_other(layout: Layout, part: str) -> None:
 
 def _welcome(session: Session, layout: Layout, wishes: Wishes, progress: Progress) -> None:
     if wishes.is_hollow:
-        progress.say("These nodes are HOLLOW: pods are scheduled and reported as running, but nothing runs.")
+        progress.say(
+            "These nodes are HOLLOW: pods are scheduled and reported as running, but nothing runs."
+        )
     usual = str(layout.root) == data_dir_without_flags(session)
     if os.environ.get("KUBECONFIG"):
         progress.say(f"$KUBECONFIG points elsewhere: use --data-dir={layout.root}, or unset it.")
     elif not usual:
         progress.say(f"To find it:  export HELMLING_DATA_DIR={layout.root}")
-    progress.say("Try:  helmling get nodes;  helmling run web --image=helmling/hello:v1;  helmling get pods")
+    progress.say(
+        "Try:  helmling get nodes;  helmling run web --image=helmling/hello:v1;  helmling get pods"
+    )
     progress.say("Stop: helmling down (its state stays)")
 
 

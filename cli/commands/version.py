@@ -66,7 +66,9 @@ def _text(told: dict[str, Any], output: str) -> str:
     lines = [f"Client Version: {told['clientVersion']['gitVersion']}"]
     if "serverVersion" in told:
         answer = told["serverVersion"]
-        lines.append(f"Server Version: {answer['gitVersion']} (behaves like Kubernetes {answer['kubernetes']})")
+        lines.append(
+            f"Server Version: {answer['gitVersion']} (behaves like Kubernetes {answer['kubernetes']})"
+        )
     return "\n".join(lines)
 
 

@@ -24,14 +24,17 @@ FLAGS = (
     ALL_NAMESPACES,
     OUTPUT,
     switch("all", "All objects of the kind in the namespace."),
-    Flag("for", "What to wait for: create, delete, condition=NAME[=VALUE] or jsonpath='{...}'[=VALUE]."),
+    Flag(
+        "for",
+        "What to wait for: create, delete, condition=NAME[=VALUE] or jsonpath='{...}'[=VALUE].",
+    ),
     Flag("timeout", "How long: 30s, 5m. 0 looks once, negative waits a week.", default="30s"),
 )
 
 
 def read_goal(text: str) -> Met:
     """What --for asks for. Raises UsageError."""
-    word, equals, rest = text.partition("=")
+    word, _, rest = text.partition("=")
     if text.lower() == "delete":
         return lambda obj: obj is None
     if text.lower() == "create":
@@ -40,7 +43,9 @@ def read_goal(text: str) -> Met:
         return _condition(rest)
     if word == "jsonpath" and rest:
         return _jsonpath(rest)
-    raise UsageError(f'unrecognized condition: "{text}": use create, delete, condition=NAME or jsonpath=\'{{...}}\'=VALUE')
+    raise UsageError(
+        f"unrecognized condition: \"{text}\": use create, delete, condition=NAME or jsonpath='{{...}}'=VALUE"
+    )
 
 
 def _condition(text: str) -> Met:
@@ -84,7 +89,9 @@ def _jsonpath(text: str) -> Met:
 
 def run(session: Session) -> int | None:
     if not session.flags.given("for"):
-        raise UsageError("--for is required: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath='{...}'=VALUE")
+        raise UsageError(
+            "--for is required: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath='{...}'=VALUE"
+        )
     goal = read_goal(session.flags.text("for"))
     limit = seconds(session.flags.text("timeout"))
     deadline = Deadline(LONG if limit < 0 else limit or ONCE)
@@ -108,7 +115,9 @@ def _targets(session: Session) -> list[Found]:
         return [(m.kind, m.namespace, m.name) for m in manifests]
     wants = wanted(session.args)
     if not wants:
-        raise UsageError("arguments in resource/name form must have a single resource and name: wait pod/web")
+        raise UsageError(
+            "arguments in resource/name form must have a single resource and name: wait pod/web"
+        )
     targets: list[Found] = []
     for want in wants:
         namespace = scope(session, want.kind)
@@ -116,8 +125,12 @@ def _targets(session: Session) -> list[Found]:
         if want.names:
             continue
         if not (flags.on("all") or flags.given("selector") or flags.given("field-selector")):
-            raise UsageError("resource(s) were provided, but no name was specified: name them, or use -l or --all")
-        found, _ = session.server.list(want.kind, namespace, labels=flags.text("selector"), fields=flags.text("field-selector"))  # fmt: skip
+            raise UsageError(
+                "resource(s) were provided, but no name was specified: name them, or use -l or --all"
+            )
+        found, _ = session.server.list(
+            want.kind, namespace, labels=flags.text("selector"), fields=flags.text("field-selector")
+        )
         targets += [(want.kind, obj.metadata.namespace, obj.metadata.name) for obj in found]
     return targets
 
@@ -142,11 +155,11 @@ def _wait(session: Session, target: Found, goal: Met, deadline: Deadline) -> boo
     return False
 
 
-
-
 WAIT = Command(
-    usage="wait ([-f FILENAME] | TYPE/NAME | TYPE [(-l label | --all)]) --for=create|delete|condition=NAME|jsonpath=... [flags]",
-    about="Wait for a specific condition on one or many resources.\n\nReturns when all objects are as they should be (exit code 0), or "
+    usage="wait ([-f FILENAME] | TYPE/NAME | TYPE [(-l label | --all)]) "
+    "--for=create|delete|condition=NAME|jsonpath=... [flags]",
+    about="Wait for a specific condition on one or many resources.\n\nReturns when all objects are as they "
+    "should be (exit code 0), or "
     "when the time is over (exit code 1).",
     examples="""  # Wait until a pod is ready
   helmling wait --for=condition=Ready pod/web

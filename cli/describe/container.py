@@ -12,23 +12,34 @@ def container_lines(spec: Any, status: Any) -> list[str]:
     lines = [f"  {spec.name}:", *fields(_facts(spec, status), "    ")]
     for title, words in (("Command", spec.command), ("Args", spec.args)):
         if words:
-            lines += [f"    {title}:", *(f"      {line}" for word in words for line in word.split("\n"))]
-    if status is not None:
-        lines += _state("State", status.state)
-        if any(status.lastState.HasField(each) for each in STATES):
-            lines += _state("Last State", status.lastState)
-        lines += fields([("Ready", yes(status.ready)), ("Restart Count", str(status.restartCount))], "    ")
-    for title, amounts in (("Limits", spec.resources.limits), ("Requests", spec.resources.requests)):
+            lines += [
+                f"    {title}:",
+                *(f"      {line}" for word in words for line in word.split("\n")),
+            ]
+    lines += fields(_course(status), "    ") if status is not None else []
+    for title, amounts in (
+        ("Limits", spec.resources.limits),
+        ("Requests", spec.resources.requests),
+    ):
         if amounts:
-            lines += [f"    {title}:", *fields([(k, amounts[k]) for k in sorted(amounts)], "      ")]
+            lines += [
+                f"    {title}:",
+                *fields([(k, amounts[k]) for k in sorted(amounts)], "      "),
+            ]
     lines += fields(_probes(spec), "    ")
-    for title, body in (("Environment", [_variable(each) for each in spec.env]), ("Mounts", [_mount(each) for each in spec.volumeMounts])):
-        lines += [f"    {title}:", *body] if body else fields([(title, NONE), ("Restart Count", "")], "    ")[:1]
+    for title, body in (
+        ("Environment", [_variable(each) for each in spec.env]),
+        ("Mounts", [_mount(each) for each in spec.volumeMounts]),
+    ):
+        lines += [f"    {title}:", *body] if body else [f"    {title + ':':<16}{NONE}"]
     return lines
 
 
 def _facts(spec: Any, status: Any) -> list[Field]:
-    ports = ", ".join(f"{port.containerPort}/{port.protocol}{f' ({port.name})' if port.name else ''}" for port in spec.ports)
+    ports = ", ".join(
+        f"{port.containerPort}/{port.protocol}{f' ({port.name})' if port.name else ''}"
+        for port in spec.ports
+    )
     hosts = ", ".join(f"{port.hostPort}/{port.protocol}" for port in spec.ports)
     plural = "s" if len(spec.ports) > 1 else ""
     return [
@@ -40,25 +51,39 @@ def _facts(spec: Any, status: Any) -> list[Field]:
     ]
 
 
-def _state(title: str, state: Any) -> list[str]:
+def _course(status: Any) -> list[Field]:
+    """How it is, how its last run ended, and how often it was started again."""
+    rows = _state("State", status.state)
+    if any(status.lastState.HasField(each) for each in STATES):
+        rows += _state("Last State", status.lastState)
+    return [*rows, ("Ready", yes(status.ready)), ("Restart Count", str(status.restartCount))]
+
+
+def _state(title: str, state: Any) -> list[Field]:
     if state.HasField("running"):
-        rows: list[Field] = [(title, "Running"), ("  Started", moment(state.running.startedAt))]
-    elif state.HasField("terminated"):
+        return [(title, "Running"), ("  Started", moment(state.running.startedAt))]
+    if state.HasField("terminated"):
         ended = state.terminated
-        rows = [(title, "Terminated"), ("  Reason", ended.reason)]
+        rows: list[Field] = [(title, "Terminated"), ("  Reason", ended.reason)]
         rows += [("  Message", ended.message.strip())] if ended.message else []
         rows += [("  Exit Code", str(ended.exitCode))]
         rows += [("  Signal", str(ended.signal))] if ended.signal else []
-        rows += [("  Started", moment(ended.startedAt)), ("  Finished", moment(ended.finishedAt))]
-    else:
-        rows = [(title, "Waiting")]
-        rows += [("  Reason", state.waiting.reason)] if state.waiting.reason else []
-        rows += [("  Message", state.waiting.message)] if state.waiting.message else []
-    return fields(rows, "    ")
+        return [
+            *rows,
+            ("  Started", moment(ended.startedAt)),
+            ("  Finished", moment(ended.finishedAt)),
+        ]
+    rows = [(title, "Waiting")]
+    rows += [("  Reason", state.waiting.reason)] if state.waiting.reason else []
+    return rows + ([("  Message", state.waiting.message)] if state.waiting.message else [])
 
 
 def _probes(spec: Any) -> list[Field]:
-    named = (("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe"))
+    named = (
+        ("Liveness", "livenessProbe"),
+        ("Readiness", "readinessProbe"),
+        ("Startup", "startupProbe"),
+    )
     return [(title, probe(getattr(spec, name))) for title, name in named if spec.HasField(name)]
 
 
@@ -82,7 +107,11 @@ def _action(each: Any) -> str:
 
 
 def _port(value: Any) -> str:
-    return str(int(value.number_value)) if value.WhichOneof("kind") == "number_value" else str(value.string_value)
+    return (
+        str(int(value.number_value))
+        if value.WhichOneof("kind") == "number_value"
+        else str(value.string_value)
+    )
 
 
 def _variable(each: Any) -> str:

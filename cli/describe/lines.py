@@ -34,7 +34,9 @@ def section(title: str, body: Sequence[str], indent: str = "") -> list[str]:
     return [f"{indent}{title}:", *body]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, underlined: bool = True) -> list[str]:  # fmt: skip
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, underlined: bool = True
+) -> list[str]:
     underlines = [["-" * len(name) for name in header]] if underlined else []
     return ["  " + line for line in render([header, *underlines, *rows])]
 

@@ -1,12 +1,23 @@
 """A node in words, with what its pods have asked of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api import clock
 from api.duration import human_duration
 from api.quantity import ZERO, Quantity, parse
-from cli.describe.lines import NONE, UNSET, Field, fields, identity, marks, moment, section, table, yes  # fmt: skip
+from cli.describe.lines import (  # fmt: skip
+    NONE,
+    UNSET,
+    Field,
+    fields,
+    identity,
+    marks,
+    moment,
+    section,
+    table,
+    yes,
+)
 from cli.describe.pod import rows_of
 
 ROLE = "node-role.kubernetes.io/"
@@ -29,10 +40,15 @@ def describe_node(node: Any, pods: Sequence[Any], lease: Any) -> list[str]:
     lines = fields(_head(node))
     lines += _lease(lease)
     lines += ["Conditions:", *table(*_conditions(status.conditions))] if status.conditions else []
-    lines += section("Addresses", fields([(each.type, each.address) for each in status.addresses], "  "))
+    lines += section(
+        "Addresses", fields([(each.type, each.address) for each in status.addresses], "  ")
+    )
     lines += section("Capacity", fields(_amounts(status.capacity), "  "))
     lines += section("Allocatable", fields(_amounts(status.allocatable), "  "))
-    lines += ["System Info:", *fields([(title, getattr(status.nodeInfo, name)) for title, name in INFO], "  ")]
+    lines += [
+        "System Info:",
+        *fields([(title, getattr(status.nodeInfo, name)) for title, name in INFO], "  "),
+    ]
     lines += fields([("PodCIDR", node.spec.podCIDR or NONE)])
     return lines + _pods(node, rows_of(pods))
 
@@ -66,7 +82,14 @@ def _lease(lease: Any) -> list[str]:
 def _conditions(conditions: Sequence[Any]) -> tuple[list[str], list[list[str]]]:
     header = ["Type", "Status", "LastHeartbeatTime", "LastTransitionTime", "Reason", "Message"]
     return header, [
-        [c.type, c.status, moment(c.lastHeartbeatTime), moment(c.lastTransitionTime), c.reason, c.message]
+        [
+            c.type,
+            c.status,
+            moment(c.lastHeartbeatTime),
+            moment(c.lastTransitionTime),
+            c.reason,
+            c.message,
+        ]
         for c in conditions
     ]
 
@@ -77,27 +100,42 @@ def _amounts(amounts: Mapping[str, str]) -> list[Field]:
 
 def _pods(node: Any, pods: Sequence[Any]) -> list[str]:
     allocatable = node.status.allocatable
-    header = ["Namespace", "Name", "CPU Requests", "CPU Limits", "Memory Requests", "Memory Limits", "Age"]
+    header = [
+        "Namespace",
+        "Name",
+        "CPU Requests",
+        "CPU Limits",
+        "Memory Requests",
+        "Memory Limits",
+        "Age",
+    ]
     rows = [_pod_row(pod, allocatable) for pod in pods]
     lines = [f"Non-terminated Pods:  ({len(pods)} in total)"]
     lines += table(header, rows) if rows else []
-    lines += ["Allocated resources:", "  (Total limits may be over 100 percent, i.e., overcommitted.)"]
+    lines += [
+        "Allocated resources:",
+        "  (Total limits may be over 100 percent, i.e., overcommitted.)",
+    ]
     return lines + table(["Resource", "Requests", "Limits"], _totals(pods, allocatable))
 
 
 def _pod_row(pod: Any, allocatable: Mapping[str, str]) -> list[str]:
-    cells = [pod.metadata.namespace, pod.metadata.name]
-    for resource in ("cpu", "memory"):
-        for kind in ("requests", "limits"):
-            cells.append(_share(wanted(pod, kind, resource), resource, allocatable))
+    shares = [
+        _share(wanted(pod, kind, resource), resource, allocatable)
+        for resource in ("cpu", "memory")
+        for kind in ("requests", "limits")
+    ]
     age = clock.now().timestamp() - pod.metadata.creationTimestamp.seconds
-    return [*cells, human_duration(age)]
+    return [pod.metadata.namespace, pod.metadata.name, *shares, human_duration(age)]
 
 
 def _totals(pods: Sequence[Any], allocatable: Mapping[str, str]) -> list[list[str]]:
     rows = []
     for resource in ("cpu", "memory", "ephemeral-storage"):
-        sums = [sum((wanted(pod, kind, resource) for pod in pods), ZERO) for kind in ("requests", "limits")]
+        sums = [
+            sum((wanted(pod, kind, resource) for pod in pods), ZERO)
+            for kind in ("requests", "limits")
+        ]
         rows.append([resource, *(_share(total, resource, allocatable) for total in sums)])
     return rows
 
@@ -111,10 +149,9 @@ def wanted(pod: Any, kind: str, resource: str) -> Quantity:
 
     sidecars = [each for each in pod.spec.initContainers if each.restartPolicy == "Always"]
     together = sum((of(each) for each in [*pod.spec.containers, *sidecars]), ZERO)
-    return max([together, *(of(each) for each in pod.spec.initContainers)], key=_size)
-
-
-_size: Callable[[Quantity], int] = lambda quantity: quantity.nanos  # noqa: E731
+    return max(
+        [together, *(of(each) for each in pod.spec.initContainers)], key=lambda amount: amount.nanos
+    )
 
 
 def _share(amount: Quantity, resource: str, allocatable: Mapping[str, str]) -> str:

@@ -21,13 +21,22 @@ def describe_event(event: Any) -> list[str]:
     rows: list[Field] = [
         *identity(event.metadata),
         *marks(event.metadata),
-        ("Involved Object", f"{about.kind}/{about.name}{f' in {about.namespace}' if about.namespace else ''}"),
+        (
+            "Involved Object",
+            f"{about.kind}/{about.name}{f' in {about.namespace}' if about.namespace else ''}",
+        ),
         ("Type", event.type),
         ("Reason", event.reason),
         ("Message", event.message),
         ("Count", str(event.count or event.series.count or 1)),
-        ("First Seen", moment(event.firstTimestamp if event.firstTimestamp.seconds else event.eventTime)),
-        ("Last Seen", moment(event.lastTimestamp if event.lastTimestamp.seconds else event.eventTime)),
+        (
+            "First Seen",
+            moment(event.firstTimestamp if event.firstTimestamp.seconds else event.eventTime),
+        ),
+        (
+            "Last Seen",
+            moment(event.lastTimestamp if event.lastTimestamp.seconds else event.eventTime),
+        ),
         ("From", event.reportingComponent or event.source.component),
         ("Instance", event.reportingInstance or event.source.host),
     ]

@@ -5,14 +5,27 @@ from typing import Any
 
 from api.duration import human_duration
 from cli.describe.container import container_lines
-from cli.describe.lines import NONE, UNSET, Field, fields, identity, map_lines, marks, moment, section, table  # fmt: skip
+from cli.describe.lines import (  # fmt: skip
+    NONE,
+    UNSET,
+    Field,
+    fields,
+    identity,
+    map_lines,
+    marks,
+    moment,
+    section,
+    table,
+)
 
 
 def describe_pod(pod: Any) -> list[str]:
     spec, status = pod.spec, pod.status
     lines = fields([*_head(pod), *_outcome(pod)])
     lines += section("IPs", [f"  IP:  {each.ip}" for each in status.podIPs])
-    lines += [f"Controlled By:  {o.kind}/{o.name}" for o in pod.metadata.ownerReferences if o.controller]
+    lines += [
+        f"Controlled By:  {o.kind}/{o.name}" for o in pod.metadata.ownerReferences if o.controller
+    ]
     if spec.initContainers:
         lines += _containers("Init Containers", spec.initContainers, status.initContainerStatuses)
     lines += _containers("Containers", spec.containers, status.containerStatuses)
@@ -69,8 +82,14 @@ def _volume(volume: Any) -> list[str]:
             ("HostPathType", path.type),
         ]
     elif volume.HasField("downwardAPI"):
-        items = [f"{each.fieldRef.fieldPath or each.resourceFieldRef.resource} -> {each.path}" for each in volume.downwardAPI.items]
-        rows = [("Type", "DownwardAPI (a volume populated by information about the pod)"), ("Items", items)]
+        items = [
+            f"{each.fieldRef.fieldPath or each.resourceFieldRef.resource} -> {each.path}"
+            for each in volume.downwardAPI.items
+        ]
+        rows = [
+            ("Type", "DownwardAPI (a volume populated by information about the pod)"),
+            ("Items", items),
+        ]
     else:
         empty = volume.emptyDir
         rows = [
@@ -89,7 +108,12 @@ def _placement(pod: Any) -> list[Field]:
         ("Tolerations", [toleration(each) for each in spec.tolerations] or NONE),
     ]
     if spec.topologySpreadConstraints:
-        rows.append(("Topology Spread Constraints", [_spread(each) for each in spec.topologySpreadConstraints]))
+        rows.append(
+            (
+                "Topology Spread Constraints",
+                [_spread(each) for each in spec.topologySpreadConstraints],
+            )
+        )
     if spec.schedulingGates:
         rows.append(("Scheduling Gates", [each.name for each in spec.schedulingGates]))
     return rows

@@ -8,15 +8,23 @@ from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag, switch
 
 OBJECTS = ("json", "yaml", "name")
-TEMPLATES = ("jsonpath", "jsonpath-file", "jsonpath-as-json", "custom-columns", "custom-columns-file")
+TEMPLATES = (
+    "jsonpath",
+    "jsonpath-file",
+    "jsonpath-as-json",
+    "custom-columns",
+    "custom-columns-file",
+)
 TABLES = ("", "wide")
 FORMS = (*OBJECTS, *TEMPLATES, "wide")
 
 OUTPUT = Flag(
-    "output", f"Output format. One of: ({', '.join(FORMS)}); templates follow an equals sign: jsonpath='{{.kind}}'.", "o"
+    "output", f"One of: ({', '.join(FORMS)}). Templates follow an equals sign: jsonpath='{{.kind}}'.", "o"
 )  # fmt: skip
 NO_HEADERS = switch("no-headers", "Print no line of headers.")
-SHOW_MANAGED = switch("show-managed-fields", "Kept for kubectl's sake: there are no managed fields.")
+SHOW_MANAGED = switch(
+    "show-managed-fields", "Kept for kubectl's sake: there are no managed fields."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,9 @@ def _in_columns(output: Output, document: Any, headers: bool) -> str:
         chosen = columns.Columns(output.template)
     objects = document["items"] if document.get("kind") == "List" else [document]
     rows = [chosen.row(obj) for obj in objects]
-    return "".join(line + "\n" for line in table.render([chosen.headers, *rows] if headers else rows))
+    return "".join(
+        line + "\n" for line in table.render([chosen.headers, *rows] if headers else rows)
+    )
 
 
 def _read(path: str) -> str:

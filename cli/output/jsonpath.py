@@ -1,8 +1,8 @@
 r"""Kubernetes' JSONPath: text with expressions in braces, `{range .items[*]}{.metadata.name}{"\n"}{end}`.
 
-A template is parsed into a list of parts; evaluating walks the parts with a current object. Every step of a path takes
-the list of values found so far to the list found next, so wildcards, slices, filters and `..` need no special case.
-https://kubernetes.io/docs/reference/kubectl/jsonpath/
+A template is parsed into a list of parts; evaluating walks the parts with a current object. Every step of a path
+takes the list of values found so far to the list found next, so wildcards, slices, filters and `..` need no
+special case. https://kubernetes.io/docs/reference/kubectl/jsonpath/
 """
 
 import json
@@ -331,7 +331,9 @@ def _filter(condition: str) -> Step:
             return False
         if not operator:
             return bool(found)
-        return any(_compare(value, operator, _operand(right.strip(), item, root)) for value in found)
+        return any(
+            _compare(value, operator, _operand(right.strip(), item, root)) for value in found
+        )
 
     return step
 
@@ -348,7 +350,9 @@ def _operand(text: str, item: Any, root: Any) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        raise JsonPathError(f'cannot compare with {text}: text needs quotes, like "{text}"') from None
+        raise JsonPathError(
+            f'cannot compare with {text}: text needs quotes, like "{text}"'
+        ) from None
 
 
 def _compare(left: Any, operator: str, right: Any) -> bool:

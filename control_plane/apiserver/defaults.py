@@ -143,7 +143,7 @@ def _default_resources(container: Container) -> None:
     _canonical(limits)
     _canonical(requests)
     for name in limits:
-        if name not in requests:
+        if name not in requests and quantity.valid(limits[name]):
             requests[name] = limits[name]
 
 

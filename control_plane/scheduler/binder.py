@@ -1,7 +1,7 @@
 """Writes decisions down: many pods are bound in one call, while the next decisions are being made.
 
-A binding can lose: the pod is gone, is another one by now, or somebody else has bound it. Then the server is asked how
-the pod really stands, and that is what counts. The same when it is unclear whether a binding arrived: until the
+A binding can lose: the pod is gone, is another one by now, or somebody else has bound it. Then the server is asked
+how the pod really stands, and that is what counts. The same when it is unclear whether a binding arrived: until the
 truth is known the pod keeps its place in the snapshot, or its node might be given away twice.
 """
 

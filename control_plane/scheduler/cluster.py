@@ -1,12 +1,12 @@
 """From what the informers say to snapshot and queue: every pod is placed, or waits, or is none of our business.
 
-Handlers look at an object as it is now and bring snapshot and queue in line with it; told the same twice, or only the
-last of many changes, they end up the same. The one thing known here that the informers do not know (yet) is which pods
-have been placed by us: such a pod still looks unbound for a moment and must not be queued again.
+Handlers look at an object as it is now and bring snapshot and queue in line with it; told the same twice, or only
+the last of many changes, they end up the same. The one thing known here that the informers do not know (yet) is
+which pods have been placed by us: such a pod still looks unbound for a moment and must not be queued again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from api import kinds
 from control_plane.scheduler import events
@@ -131,6 +131,22 @@ class Cluster:
     def _happened(self, event: Event) -> None:
         self.queue.on(event, self.snapshot.namespaces, _now())
         self._changed()
+
+
+def snapshot_of(
+    nodes: Iterable[Node], pods: Iterable[Pod] = (), namespaces: Iterable[Namespace] = ()
+) -> Snapshot:
+    """The cluster as it is in these lists, for those who ask once (explain.py)."""
+    snapshot, shapes = Snapshot(), Shapes()
+    for namespace in namespaces:
+        snapshot.set_namespace(namespace.metadata.name, dict(namespace.metadata.labels))
+    for node in nodes:
+        snapshot.set_node(node)
+    for pod in pods:
+        if pod.spec.nodeName and pod.status.phase not in OVER:
+            key, uid = kinds.object_key(pod), pod.metadata.uid
+            snapshot.place(key, uid, shapes.of(pod), pod.spec.nodeName)
+    return snapshot
 
 
 def _now() -> float:

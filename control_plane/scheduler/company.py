@@ -1,14 +1,14 @@
 """Who is where: for one shape, the pods that matter to it, counted per domain.
 
-Affinity and spreading ask the same question in different words: how many pods of a certain sort are in this node's zone
-(on this node, in this rack)? A Tally answers it for one sort and one label. A pod that comes or goes changes one number
-in each; nothing is ever counted again. What the numbers mean is told in filters/pod_affinity.py, filters/spread.py and
-their namesakes in scores/.
+Affinity and spreading ask the same question in different words: how many pods of a certain sort are in this node's
+zone (on this node, in this rack)? A Tally answers it for one sort and one label. A pod that comes or goes changes
+one number in each; nothing is ever counted again. What the numbers mean is told in filters/pod_affinity.py,
+filters/spread.py and their namesakes in scores/.
 
-Nodes of one domain share its number, so they share the verdict. `place_of` says where a node is: a tuple that is equal
-for nodes which no filter or score about company can tell apart. Mostly that is the label's value (a few zones with many
-nodes each). Host names would make every node a group of its own, so for them it is the count instead: a thousand nodes
-of which some have one such pod and the others none are two groups.
+Nodes of one domain share its number, so they share the verdict. `place_of` says where a node is: a tuple that is
+equal for nodes which no filter or score about company can tell apart. Mostly that is the label's value (a few zones
+with many nodes each). Host names would make every node a group of its own, so for them it is the count instead: a
+thousand nodes of which some have one such pod and the others none are two groups.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,18 +49,17 @@ class Company:
         self._influences: dict[Shape, tuple[tuple[Tally, int], ...]] = {}
         carriers = [other for other in snapshot.shapes if other.has_terms]
         # Pods that all required terms want near, and whether the pod would do for itself.
-        self.near = [self._tally(key, self._wanted_near) for key in _keys(shape.near)]
+        self.near = [self._tally(key, self._wanted_near) for key in _keys(shape.wishes.near)]
         self.near_itself = bool(self._wanted_near(shape))
         # Pods that the shape must not meet; pods that must not meet the shape; and who likes to meet how much.
-        self.apart = [self._tally(key, self._unwanted(key)) for key in _keys(shape.apart)]
+        self.apart = [self._tally(key, self._unwanted(key)) for key in _keys(shape.wishes.apart)]
         keys = _merged(key for other in carriers for key, _ in self._repulsions(other))
         self.repelled = [self._tally(key, self._repulsion(key)) for key in keys]
-        keys = _merged(
-            (*_keys(shape.drawn), *(key for o in carriers for key, _ in self._attractions(o)))
-        )
+        others = [key for other in carriers for key, _ in self._attractions(other)]
+        keys = _merged((*_keys(shape.wishes.drawn), *others))
         self.drawn = [self._tally(key, self._attraction(key)) for key in keys]
-        self.hard = [(spread, self._spread(spread)) for spread in shape.hard]
-        self.soft = [(spread, self._spread(spread)) for spread in shape.soft]
+        self.hard = [(spread, self._hard(spread)) for spread in shape.wishes.hard]
+        self.soft = [(spread, self._soft(spread)) for spread in shape.wishes.soft]
         # Whether any filter about company has something to say.
         self.picky = bool(self.near or self.apart or self.repelled or self.hard)
         self._twins = _same_host(snapshot.nodes) if any(t.by_count for t in self.tallies) else {}
@@ -110,11 +109,10 @@ class Company:
         keys = {spread.key for spread, _ in spreads if not self.shape.spread_by_default}
         for spread, position in spreads:
             tally = self.tallies[position]
-            assert isinstance(tally, SpreadTally)
             counted = [n for n in nodes if keys <= n.labels.keys() and self._counts(spread, n)]
             tally.nodes = {node.order for node in counted}
-            for node in counted:
-                if spread.key in node.labels:
+            if isinstance(tally, SpreadTally):
+                for node in counted:
                     tally.open(node.labels[spread.key])
 
     def _counts(self, spread: Spread, node: NodeInfo) -> bool:
@@ -128,11 +126,15 @@ class Company:
         self.tallies.append(Tally(key, weigh))
         return len(self.tallies) - 1
 
-    def _spread(self, spread: Spread) -> int:
-        self.tallies.append(
-            SpreadTally(spread.key, lambda other: counts_for(spread, self.shape, other))
-        )
+    def _hard(self, spread: Spread) -> int:
+        self.tallies.append(SpreadTally(spread.key, self._alike(spread)))
         return len(self.tallies) - 1
+
+    def _soft(self, spread: Spread) -> int:
+        return self._tally(spread.key, self._alike(spread))
+
+    def _alike(self, spread: Spread) -> Weigh:
+        return lambda other: counts_for(spread, self.shape, other)
 
     def _influence(self, other: Shape) -> tuple[tuple[Tally, int], ...]:
         """What one pod of the other shape adds to which tallies."""
@@ -152,17 +154,17 @@ class Company:
         )
 
     def _wanted_near(self, other: Shape) -> int:
-        return all(self._match(term, other) for term in self.shape.near)
+        return all(self._match(term, other) for term in self.shape.wishes.near)
 
     def _unwanted(self, key: str) -> Weigh:
-        terms = [term for term in self.shape.apart if term.key == key]
+        terms = [term for term in self.shape.wishes.apart if term.key == key]
         return lambda other: sum(self._match(term, other) for term in terms)
 
     def _repulsion(self, key: str) -> Weigh:
         return lambda other: sum(weight for k, weight in self._repulsions(other) if k == key)
 
     def _attraction(self, key: str) -> Weigh:
-        own = [term for term in self.shape.drawn if term.key == key]
+        own = [term for term in self.shape.wishes.drawn if term.key == key]
         return lambda other: (
             sum(term.weight for term in own if self._match(term, other))
             + sum(weight for k, weight in self._attractions(other) if k == key)
@@ -170,14 +172,16 @@ class Company:
 
     def _repulsions(self, other: Shape) -> list[tuple[str, int]]:
         """The other's required anti-affinity that means this shape: symmetry, or it would be pointless."""
-        return [(term.key, 1) for term in other.apart if self._match(term, self.shape)]
+        return [(term.key, 1) for term in other.wishes.apart if self._match(term, self.shape)]
 
     def _attractions(self, other: Shape) -> list[tuple[str, int]]:
         """The other's likes and dislikes that mean this shape."""
         required = [
-            (t.key, REQUIRED_AS_PREFERENCE) for t in other.near if self._match(t, self.shape)
+            (t.key, REQUIRED_AS_PREFERENCE) for t in other.wishes.near if self._match(t, self.shape)
         ]
-        return required + [(t.key, t.weight) for t in other.drawn if self._match(t, self.shape)]
+        return required + [
+            (t.key, t.weight) for t in other.wishes.drawn if self._match(t, self.shape)
+        ]
 
     def _match(self, term: Term, pod: Shape) -> bool:
         return term.matches(pod.namespace, pod.labels, self._namespaces)
@@ -185,7 +189,7 @@ class Company:
 
 def concerns(shape: Shape, snapshot: Snapshot) -> bool:
     """Whether the shape has anything to do with other pods."""
-    return bool(snapshot.terms or shape.has_terms or shape.hard or shape.soft)
+    return bool(snapshot.terms or shape.has_terms or shape.wishes.hard or shape.wishes.soft)
 
 
 def counts_for(spread: Spread, shape: Shape, other: Shape) -> bool:

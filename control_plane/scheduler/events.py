@@ -1,10 +1,10 @@
 """Which changes of the cluster are worth another try for which waiting pod? (S#57)
 
-Trying every waiting pod again after every change is what makes schedulers slow; trying again only by timer is what makes
-them lazy. A pod remembers which filters refused it. A change that cannot change the mind of any of them is no news: a
-pod that lacks cpu does not care about labels. For filters about a node there is one rule for all: the event touches
-what the filter looks at, and the filter would let the pod onto that very node now. Filters about company are asked
-in their own words.
+Trying every waiting pod again after every change is what makes schedulers slow; trying again only by timer is what
+makes them lazy. A pod remembers which filters refused it. A change that cannot change the mind of any of them is no
+news: a pod that lacks cpu does not care about labels. For filters about a node there is one rule for all: the event
+touches what the filter looks at, and the filter would let the pod onto that very node now. Filters about company
+are asked in their own words.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,18 +85,30 @@ def _may_change(name: str, shape: Shape, event: Event, namespaces: NamespaceLabe
     ask = _COMPANY_HINTS.get(name)
     if ask is not None:
         return ask(shape, event, namespaces)
-    return (
-        event.node is not None
-        and not _LOOKS_AT[name].isdisjoint(event.aspects)
-        and not plugins.FILTERS_BY_NAME[name](shape.wants, event.node)
-    )
+    node = event.node
+    if node is None or _LOOKS_AT[name].isdisjoint(event.aspects):
+        return False
+    accepts = plugins.FILTERS_BY_NAME[name]
+    return not accepts(shape.wants, node) and not _fitted_before(accepts, shape, node, event)
+
+
+def _fitted_before(accepts: plugins.NodeFilter, shape: Shape, node: NodeInfo, event: Event) -> bool:
+    """With the pod that left, too, the filter had nothing against the node: it was not in the way."""
+    if event.left is None:
+        return False
+    node.count(event.left, 1)
+    refusals = accepts(shape.wants, node)
+    node.count(event.left, -1)
+    return not refusals
 
 
 def _spread_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels) -> bool:
     if not _DOMAINS.isdisjoint(event.aspects):
         return True
     changed = [other for other in (event.came, event.left) if other is not None]
-    return any(counts_for(spread, shape, other) for spread in shape.hard for other in changed)
+    return any(
+        counts_for(spread, shape, other) for spread in shape.wishes.hard for other in changed
+    )
 
 
 def _company_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels) -> bool:
@@ -106,12 +118,14 @@ def _company_may_change(shape: Shape, event: Event, namespaces: NamespaceLabels)
     if NAMESPACE in event.aspects or not _DOMAINS.isdisjoint(event.aspects):
         return True
     came, left = event.came, event.left
-    if came and any(means(term, came) for term in shape.near):
+    if came and any(means(term, came) for term in shape.wishes.near):
         return True  # company at last
     return left is not None and (
-        any(means(term, left) for term in (*shape.apart, *shape.near))  # out of the way, or
+        any(
+            means(term, left) for term in (*shape.wishes.apart, *shape.wishes.near)
+        )  # out of the way, or
         # nobody of the group is left, so that this pod may be its first
-        or any(means(term, shape) for term in left.apart)
+        or any(means(term, shape) for term in left.wishes.apart)
     )
 
 
@@ -119,3 +133,5 @@ _COMPANY_HINTS: Mapping[str, Callable[[Shape, Event, NamespaceLabels], bool]] = 
     "PodTopologySpread": _spread_may_change,
     "InterPodAffinity": _company_may_change,
 }
+# Filters whose mind depends on who a pod is to others.
+COMPANY = frozenset(_COMPANY_HINTS)

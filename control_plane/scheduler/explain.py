@@ -12,8 +12,9 @@ from control_plane.scheduler.company import Company, Site
 from control_plane.scheduler.ranking import image_holders
 from control_plane.scheduler.refusal import FITS, Refusals
 from control_plane.scheduler.scores.image_locality import image_locality
-from control_plane.scheduler.shape import Shape
+from control_plane.scheduler.shape import Shape, Shapes
 from control_plane.scheduler.snapshot import NodeInfo, Snapshot
+from proto.v1.pod_pb2 import Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def explain(shape: Shape, snapshot: Snapshot) -> list[Verdict]:
     return sorted(verdicts, key=lambda each: (bool(each.refusals), -each.score, each.node))
 
 
-def reasons(shape: Shape, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """(node, why the pod cannot be there); an empty reason: it could."""
-    return [(verdict.node, verdict.reason) for verdict in explain(shape, snapshot)]
+def reasons(pod: Pod, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """(node, why the pod cannot be there); an empty reason: it could. For a snapshot of lists see cluster.py."""
+    return [(verdict.node, verdict.reason) for verdict in explain(Shapes().of(pod), snapshot)]
 
 
 def _refusals(shape: Shape, company: Company, node: NodeInfo) -> Refusals:

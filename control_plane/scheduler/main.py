@@ -4,9 +4,10 @@
                                      ^                   │ nobody fits
                                      └── refused, wakes ─┴──> reporter.py: condition and event
 
-Deciding is pure and fast, writing is slow and may fail. So decisions run ahead of the bindings, on a snapshot that counts
-every pod as soon as it is placed, and a binding that fails takes its pod out again. Decisions are made in slices, so that
-the rest of the process gets its turn, and no more than a few batches are under way, so that a slow server slows us down.
+Deciding is pure and fast, writing is slow and may fail. So decisions run ahead of the bindings, on a snapshot that
+counts every pod as soon as it is placed, and a binding that fails takes its pod out again. Decisions are made in
+slices, so that the rest of the process gets its turn, and no more than a few batches are under way, so that a slow
+server slows us down.
 """
 
 import asyncio

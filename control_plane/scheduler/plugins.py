@@ -1,13 +1,13 @@
 """All filters and all scores: the scheduler's table of contents.
 
-Filters come in three tuples by what can change their mind, cheapest first. A node's labels and taints hardly ever change;
-its room changes with every pod placed there; company changes with pods placed elsewhere. A node is refused by the first
-filter that objects, in this order, which is Kubernetes' order too.
+Filters come in three tuples by what can change their mind, cheapest first. A node's labels and taints hardly ever
+change; its room changes with every pod placed there; company changes with pods placed elsewhere. A node is refused
+by the first filter that objects, in this order, which is Kubernetes' order too.
 
-Scores come in two sorts. An absolute one depends on one node alone. A relative one compares the nodes that are left: its
-raw number means nothing until the best and the worst are known, so a change anywhere may move all of them. choose.py
-keeps the sum of the absolute ones per node and compares whole groups of nodes by the relative ones. Each is 0 to 100;
-names and weights are those of Kubernetes' default profile.
+Scores come in two sorts. An absolute one depends on one node alone. A relative one compares the nodes that are
+left: its raw number means nothing until the best and the worst are known, so a change anywhere may move all of
+them. choose.py keeps the sum of the absolute ones per node and compares whole groups of nodes by the relative ones.
+Each is 0 to 100; names and weights are those of Kubernetes' default profile.
 """
 
 from collections.abc import Callable, Mapping, Sequence

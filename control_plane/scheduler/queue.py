@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Literal
 
-from control_plane.scheduler.events import Event, may_help
-from control_plane.scheduler.shape import Shape
+from control_plane.scheduler.events import COMPANY, Event, may_help
+from control_plane.scheduler.shape import Shape, Wants
 from control_plane.scheduler.terms import NamespaceLabels
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 10.0  # seconds
@@ -45,6 +45,16 @@ class Waiting:
     @property
     def backoff_ends(self) -> float:
         return self.tried + min(FIRST_BACKOFF * 2.0 ** (self.tries - 1), LONGEST_BACKOFF)
+
+
+# What an event has to know about a pod, and the filters that refused it.
+_Sort = tuple[Shape | Wants, frozenset[str]]
+
+
+def _sort(pod: Waiting) -> _Sort:
+    """Unless company was the reason, it does not matter who the pod is to others."""
+    about_company = not COMPANY.isdisjoint(pod.refused_by)
+    return (pod.shape if about_company else pod.shape.wants, pod.refused_by)
 
 
 class _Heap:
@@ -88,7 +98,7 @@ class Queue:
         self._active, self._woken = _Heap("active"), _Heap("woken")
         self._failed, self._unschedulable = _Heap("failed"), _Heap("unschedulable")
         # The unschedulable ones, alike together: what helps one may help all of them.
-        self._alike: dict[tuple[Shape, frozenset[str]], dict[str, Waiting]] = {}
+        self._alike: dict[_Sort, dict[str, Waiting]] = {}
         self._tickets = 0
 
     def __len__(self) -> int:
@@ -129,7 +139,7 @@ class Queue:
         """No node would do, said these filters."""
         if self.pods.get(pod.key) is pod:
             pod.refused_by = filters
-            self._alike.setdefault((pod.shape, filters), {})[pod.key] = pod
+            self._alike.setdefault(_sort(pod), {})[pod.key] = pod
             self._unschedulable.push((pod.tried + LONGEST_WAIT,), pod, self._ticket())
 
     def failed(self, pod: Waiting) -> None:
@@ -139,8 +149,9 @@ class Queue:
 
     def on(self, event: Event, namespaces: NamespaceLabels, now: float) -> None:
         """Wake those whom the event may help."""
-        for (shape, filters), pods in list(self._alike.items()):
-            if may_help(shape, filters, event, namespaces):
+        for pods in list(self._alike.values()):
+            one = next(iter(pods.values()))
+            if may_help(one.shape, one.refused_by, event, namespaces):
                 for pod in list(pods.values()):
                     self._separate(pod)
                     self._wake(pod, now)
@@ -175,10 +186,10 @@ class Queue:
 
     def _separate(self, pod: Waiting) -> None:
         """It no longer waits among those like it."""
-        kind = (pod.shape, pod.refused_by)
-        pods = self._alike.get(kind)
+        sort = _sort(pod)
+        pods = self._alike.get(sort)
         if pods is not None and pods.pop(pod.key, None) is not None and not pods:
-            del self._alike[kind]
+            del self._alike[sort]
 
     def _ticket(self) -> int:
         self._tickets += 1

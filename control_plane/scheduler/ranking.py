@@ -4,12 +4,13 @@ The plain way to place a pod is to filter and score every node, and to do it aga
 replicas ask the same question five hundred times, and between two answers one node has changed: the one just chosen.
 So a ranking is made once per shape and then repaired. For every node it holds the refusals, or an entry in a heap.
 
-The difficulty is scores that compare nodes: one pod more may change everybody's. The way out is that such a score cannot
-tell nodes apart that have the same raw numbers and the same place (company.py). Those nodes form a group with a heap of
-its own, ordered by what depends on one node alone. Filters and scores about company are worked out once per group, freshly
-for each pod, exactly; there is one group in the simplest case and seldom more than a few.
+The difficulty is scores that compare nodes: one pod more may change everybody's. The way out is that such a score
+cannot tell nodes apart that have the same raw numbers and the same place (company.py). Those nodes form a group
+with a heap of its own, ordered by what depends on one node alone. Filters and scores about company are worked out
+once per group, freshly for each pod, exactly; there is one group in the simplest case and seldom more than a few.
 
-Heaps are repaired lazily: a node that changed gets a new entry, and an old one is thrown away when it comes to the top.
+Heaps are repaired lazily: a node that changed gets a new entry, and an old one is thrown away when it comes to the
+top.
 """
 
 from collections import Counter
@@ -57,6 +58,7 @@ class Ranking:
         self._seen = len(snapshot.changes)  # up to which change this is repaired
         concerned = neighbours.concerns(shape, snapshot)
         self._company = Company(shape, snapshot) if concerned else None
+        self._alone_no_more = False  # a pod with terms came when there was no company to care for
         self._natures = _natures(shape, self._nodes)
         self._groups: dict[GroupKey, Group] = {}
         # By the node's order. A node is in a group and has an entry, or it is in none and has refusals.
@@ -70,8 +72,10 @@ class Ranking:
     @property
     def stale(self) -> bool:
         """Beyond repair."""
-        return self._generation != self._snapshot.generation or (
-            self._company is not None and self._company.stale
+        return (
+            self._generation != self._snapshot.generation
+            or self._alone_no_more
+            or (self._company is not None and self._company.stale)
         )
 
     def best(self) -> NodeInfo | Unschedulable:
@@ -98,7 +102,9 @@ class Ranking:
         company, dirty = self._company, {}
         for change in changes[self._seen :]:
             dirty[change.node.order] = change.node
-            if company is not None:
+            if company is None:
+                self._alone_no_more |= change.shape.has_terms
+            else:
                 for twin in company.change(change):
                     dirty[twin.order] = twin
         self._seen = len(changes)

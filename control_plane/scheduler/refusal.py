@@ -16,7 +16,7 @@ class Refusal(NamedTuple):
     words: str  # "Insufficient cpu"
 
 
-# All that one filter has against a node: mostly one thing, but a node can be short of cpu and of memory. Empty: it fits.
+# All that one filter has against a node: mostly one thing, but it can be short of cpu and of memory. Empty: it fits.
 Refusals = tuple[Refusal, ...]
 FITS: Refusals = ()
 

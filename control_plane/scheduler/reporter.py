@@ -1,7 +1,7 @@
 """Tells people why a pod waits: the condition PodScheduled and an Event (S#51).
 
-Conditions are levels: only the last one matters, so while the server is slow a newer report replaces an older one, and
-a report that would change nothing is not written. Deciding never waits for any of this.
+Conditions are levels: only the last one matters, so while the server is slow a newer report replaces an older one,
+and a report that would change nothing is not written. Deciding never waits for any of this.
 """
 
 from contextlib import suppress

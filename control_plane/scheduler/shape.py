@@ -1,10 +1,10 @@
 """What a pod looks like to the scheduler. Five hundred replicas have one shape, and it is decided about once.
 
-A pod is compiled when it is first seen: quantities become integers, selectors predicates. What only concerns the
-node goes into its `Wants`, a function of the spec; who the pod is to other pods (namespace, labels, terms about
-company) goes into its `Shape`. Both are interned: equal pods share one object, so that being equal is being the
-same, a dictionary lookup costs nothing, and the work of filtering and scoring can be remembered per shape
-(choose.py). The tables hold weak references: a shape lives as long as a pod has it.
+A pod is compiled when it is first seen: quantities become integers, selectors predicates. What it asks of the node
+are its `Wants`, what it asks of other pods its `Wishes`; with who it is to others (namespace, labels, controller)
+they make its `Shape`. All three are interned: equal pods share one object, so that being equal is being the same, a
+dictionary lookup costs nothing, and the work of filtering and scoring can be remembered (choose.py). The tables hold
+weak references: a shape lives as long as a pod has it.
 """
 
 from collections.abc import Mapping
@@ -72,53 +72,60 @@ class Wants:
         self.containers: int = len(started)
 
 
+class Wishes:
+    """What the pod asks of other pods. Never changes."""
+
+    __slots__ = ("__weakref__", "apart", "drawn", "hard", "mentions", "near", "soft")
+
+    def __init__(
+        self,
+        near: tuple[Term, ...],
+        apart: tuple[Term, ...],
+        drawn: tuple[Term, ...],
+        hard: tuple[Spread, ...],
+        soft: tuple[Spread, ...],
+    ) -> None:
+        self.near, self.apart, self.drawn = near, apart, drawn  # required, and preferred of both
+        self.hard, self.soft = hard, soft  # DoNotSchedule, ScheduleAnyway
+        # The labels that any of its selectors looks at.
+        self.mentions: frozenset[str] = frozenset(
+            condition.key
+            for selector in (
+                *(term.selector for term in (*near, *apart, *drawn)),
+                *(spread.selector for spread in (*hard, *soft)),
+            )
+            for condition in selector.requirements
+        )
+
+
 class Shape:
     """A pod as the scheduler, and other pods, see it. Never changes."""
 
     __slots__ = (
         "__weakref__",
-        "apart",
-        "drawn",
-        "hard",
         "has_terms",
         "kin",
         "labels",
         "namespace",
-        "near",
-        "needs_labels",
         "owner",
-        "soft",
         "spread_by_default",
         "terminating",
         "wants",
+        "wishes",
     )
 
-    def __init__(self, pod: Pod, wants: Wants) -> None:
-        meta, spec = pod.metadata, pod.spec
-        self.wants = wants
+    def __init__(self, pod: Pod, wants: Wants, wishes: Wishes) -> None:
+        meta = pod.metadata
+        self.wants, self.wishes = wants, wishes
         self.namespace: str = meta.namespace
         self.labels: Mapping[str, str] = dict(meta.labels)
         self.owner: str = controller_of(meta)  # its uid; "": none
         self.terminating: bool = meta.HasField("deletionTimestamp")
-        near, apart = spec.affinity.podAffinity, spec.affinity.podAntiAffinity
-        self.near: tuple[Term, ...] = _required(near, pod)
-        self.apart: tuple[Term, ...] = _required(apart, pod)
-        self.drawn: tuple[Term, ...] = (*_preferred(near, pod, 1), *_preferred(apart, pod, -1))
-        spreads = spec.topologySpreadConstraints
-        self.hard: tuple[Spread, ...] = tuple(
-            terms.spread_of(s, pod) for s in spreads if s.whenUnsatisfiable == "DoNotSchedule"
-        )
-        soft = [terms.spread_of(s, pod) for s in spreads if s.whenUnsatisfiable != "DoNotSchedule"]
-        self.spread_by_default: bool = not spreads and bool(self.owner)
-        self.soft: tuple[Spread, ...] = (
-            terms.default_spreads(self.owner) if self.spread_by_default else tuple(soft)
-        )
+        self.spread_by_default: bool = _spreads_by_default(pod)
         # Others may have to know about the terms of this pod.
-        self.has_terms: bool = bool(self.near or self.apart or self.drawn)
-        # Its own labels decide where it may go.
-        self.needs_labels: bool = self.has_terms or bool(spreads)
-        # What is enough to tell shapes apart where labels do not matter.
-        self.kin = (wants, self.namespace, self.owner)
+        self.has_terms: bool = bool(wishes.near or wishes.apart or wishes.drawn)
+        # Pods of one kin differ in their labels only.
+        self.kin = (wants, wishes, self.namespace, self.owner)
 
 
 class Shapes:
@@ -126,6 +133,7 @@ class Shapes:
 
     def __init__(self) -> None:
         self._wants: WeakValueDictionary[bytes, Wants] = WeakValueDictionary()
+        self._wishes: WeakValueDictionary[tuple[Any, ...], Wishes] = WeakValueDictionary()
         self._shapes: WeakValueDictionary[tuple[Any, ...], Shape] = WeakValueDictionary()
 
     def of(self, pod: Pod) -> Shape:
@@ -143,8 +151,17 @@ class Shapes:
             wants = self._wants.get(text)
             if wants is None:
                 wants = self._wants[text] = Wants(spec)
-            shape = self._shapes[key] = Shape(pod, wants)
+            shape = self._shapes[key] = Shape(pod, wants, self._wishes_of(pod))
         return shape
+
+    def _wishes_of(self, pod: Pod) -> Wishes:
+        near, apart = pod.spec.affinity.podAffinity, pod.spec.affinity.podAntiAffinity
+        drawn = (*_preferred(near, pod, 1), *_preferred(apart, pod, -1))
+        key = (_required(near, pod), _required(apart, pod), drawn, *_spreads(pod))
+        wishes = self._wishes.get(key)
+        if wishes is None:
+            wishes = self._wishes[key] = Wishes(*key)
+        return wishes
 
 
 def controller_of(meta: ObjectMeta) -> str:
@@ -178,3 +195,20 @@ def _required(affinity: Any, pod: Pod) -> tuple[Term, ...]:
 def _preferred(affinity: Any, pod: Pod, sign: int) -> tuple[Term, ...]:
     wished = affinity.preferredDuringSchedulingIgnoredDuringExecution
     return tuple(terms.term_of(each.podAffinityTerm, pod, sign * each.weight) for each in wished)
+
+
+def _spreads_by_default(pod: Pod) -> bool:
+    return not pod.spec.topologySpreadConstraints and bool(controller_of(pod.metadata))
+
+
+def _spreads(pod: Pod) -> tuple[tuple[Spread, ...], tuple[Spread, ...]]:
+    """Hard and soft ones."""
+    if _spreads_by_default(pod):
+        return (), terms.default_spreads(controller_of(pod.metadata))
+    wished = pod.spec.topologySpreadConstraints
+    hard = [each for each in wished if each.whenUnsatisfiable == "DoNotSchedule"]
+    soft = [each for each in wished if each.whenUnsatisfiable != "DoNotSchedule"]
+    return (
+        tuple(terms.spread_of(each, pod) for each in hard),
+        tuple(terms.spread_of(each, pod) for each in soft),
+    )

@@ -8,7 +8,7 @@ simply removed again.
 The snapshot belongs to one task. Nothing in here waits, so a decision sees one state of the world.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -137,6 +137,8 @@ class Snapshot:
         self.pods: dict[str, Placed] = {}  # "namespace/name" -> where it is
         self.shapes: dict[Shape, int] = {}  # of the placed pods
         self.terms = 0  # how many of the placed pods have terms about others
+        # Labels that the terms of any placed pod have ever looked at. Other labels tell no pods apart.
+        self.mentioned: frozenset[str] = frozenset()
         self.namespaces: dict[str, Mapping[str, str]] = {}  # name -> labels
         self.generation = 0  # grows when a node (or a namespace) itself changes
         self.changes: list[Change] = []  # since `generation` changed last
@@ -206,6 +208,9 @@ class Snapshot:
         _add(self.shapes, shape, sign)
         if shape.has_terms:
             self.terms += sign
+            if not shape.wishes.mentions <= self.mentioned:
+                self.mentioned |= shape.wishes.mentions
+                self._forget()
         if info.order >= 0:
             self.changes.append(Change(info, shape, sign))
             if len(self.changes) > 4 * len(self._infos) + 10_000:
@@ -225,13 +230,6 @@ class Snapshot:
         self._nodes = None
         self.generation += 1
         self.changes = []
-
-
-def snapshot_of(nodes: Iterable[Node]) -> Snapshot:
-    snapshot = Snapshot()
-    for node in nodes:
-        snapshot.set_node(node)
-    return snapshot
 
 
 def _differences(old: Aspects, new: Aspects) -> frozenset[str]:

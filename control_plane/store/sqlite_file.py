@@ -97,7 +97,8 @@ class Connections:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the settings all of them need; statements commit by themselves."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    # They meet only when the WAL starts over; the writer may not wait long for a reader then.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
     try:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
         db.execute("PRAGMA journal_mode = WAL")

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 GROUP = 1_000  # transactions in one commit, at most
 CHECKPOINT_EVERY = 0.25  # seconds, while there are writes
-WAL_LIMIT = 16_384  # pages (64 MiB): a WAL this long is started over, though writers must wait
+WAL_LIMIT = 64 * 1024 * 1024  # bytes: a WAL this long is started over, though writers must wait
 REST = 5.0  # seconds until chores are tried again after the disk refused them
 
 
@@ -51,6 +51,7 @@ class Writer:
         self, path: Path, connections: Connections, summary: log.Summary, settled: Settled
     ) -> None:
         self._path = path
+        self._wal = path.with_name(path.name + "-wal")
         self._settled = settled
         self._queue: SimpleQueue[Request | None] = SimpleQueue()  # None: finish, then stop
         self._db = connections.writer
@@ -122,7 +123,7 @@ class Writer:
                 log.mark_compacted(self._db, mark)
             committing = True
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, those who wait must hear of it
             self._rollback()
             return explain(error, self._path, committing=committing)
         return None
@@ -136,11 +137,12 @@ class Writer:
     def _chore(self) -> float | None:
         """Do one step, if there is one to do, and say when to come again."""
         try:
-            self._checkpointer.start_over_if_long(self._db)
+            if self._wal.exists() and self._wal.stat().st_size > WAL_LIMIT:
+                self._checkpointer.start_over(self._db)
             if self._untidy:
                 self._untidy = log.sweep(self._db) or log.vacuum(self._db)
                 self._checkpointer.wake()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._rollback()
             logger.warning("tidying %s has to wait: %s", self._path, error)
             return REST
@@ -156,7 +158,6 @@ class Checkpointer:
         self._copying = threading.Lock()  # SQLite would refuse a second checkpoint at the same time
         self._written = threading.Event()  # there may be something to copy
         self._stopping = threading.Event()
-        self._long = False  # the WAL has passed WAL_LIMIT
         self._thread = threading.Thread(target=self._run, name="store-checkpointer", daemon=True)
 
     def start(self) -> None:
@@ -170,16 +171,14 @@ class Checkpointer:
         self._written.set()
         self._thread.join()
 
-    def start_over_if_long(self, db: sqlite3.Connection) -> None:
+    def start_over(self, db: sqlite3.Connection) -> None:
         """Called by the writer, between commits, when nothing can be appended meanwhile.
 
         Under a constant load a WAL never ends by itself: there is always something behind what the
         checkpointer has copied. A reader in its way makes this give up; the next time will do.
         """
-        if self._long:
-            with self._copying:
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._long = False
+        with self._copying:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _run(self) -> None:
         while self._written.wait() and not self._stopping.wait(CHECKPOINT_EVERY):
@@ -192,6 +191,5 @@ class Checkpointer:
                 self._written.set()
                 continue
             _, pages, copied = row
-            self._long = pages > WAL_LIMIT
             if copied < pages:
                 self._written.set()

@@ -12,12 +12,12 @@ import signal as signals
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from api import clock
 from node_agent.runtime import names
 from node_agent.runtime.errors import ImageUnavailable, NotFound
-from node_agent.runtime.interface import ALL_PODS, Stream
+from node_agent.runtime.interface import ALL_PODS, Runtime, Stream
 from node_agent.runtime.model import (
     Channel,
     ContainerSpec,
@@ -145,7 +145,7 @@ class HollowRuntime:
         shell = self._sandboxes.get(sandbox_id)
         if shell is None or shell.state != "ready":
             raise NotFound(f"sandbox {sandbox_id} is not running")
-        return f"hollow:{sandbox_id}"  # a path that opens nothing; see network/hollow.py
+        return f"hollow:{sandbox_id}"  # a path that opens nothing: nobody is to wire it
 
     # Containers
 
@@ -343,3 +343,7 @@ def _done(code: int) -> Callable[[], Any]:
         return code
 
     return exit_code
+
+
+if TYPE_CHECKING:
+    _keeps_the_contract: type[Runtime] = HollowRuntime

@@ -1,6 +1,7 @@
 """The scheduler against a real API server."""
 
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_deletion_wakes_exactly_the_pod_it_helps() -> None:
             for app in ("red", "blue"):
                 await world.create(bare(f"new-{app}", affinity=apart(app)))
             for app in ("red", "blue"):
-                await world.until(lambda app=app: _refused(world, f"new-{app}"))
+                await world.until(partial(_refused, world, f"new-{app}"))
             blue = world.scheduler.cluster.queue.pods["default/new-blue"]
             tries = blue.tries
             await _remove(world, "old-red")
@@ -131,7 +132,7 @@ def test_failing_bindings(every: int, arrives: bool, error: ApiError) -> None:
 
     def faults(client: Client) -> Client:
         clients.append(FailingBinds(client, every, error, arrives=arrives))
-        return clients[0]  # type: ignore[return-value]
+        return clients[0]
 
     async def scenario() -> None:
         async with control_plane(faults) as world:
@@ -184,7 +185,7 @@ def test_priority_goes_first() -> None:
             names = [("low", 0), ("high", 10), ("middle", 5)]
             await world.create(*(bare(name, priority=number) for name, number in names))
             for name, _ in names:
-                await world.until(lambda name=name: _refused(world, name))
+                await world.until(partial(_refused, world, name))
             await world.create(node("n1", pods="2"))
             await world.until(lambda: _all_bound(world, 2))
             await world.settled()

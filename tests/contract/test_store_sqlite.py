@@ -183,7 +183,7 @@ def test_only_the_owner_may_read_the_file(path: Path) -> None:
 def test_watchers_behind_memory_read_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However far behind, and also while the history in memory moves on."""
     monkeypatch.setattr(sqlite_store, "KEEP_TRANSACTIONS", 10)
-    monkeypatch.setattr(sqlite_log, "BATCH", 200)
+    monkeypatch.setattr(sqlite_log, "BATCH", 201)  # ends within a transaction
 
     async def scenario() -> None:
         store = await SQLiteStore.open(path)
@@ -262,7 +262,7 @@ def test_the_file_stays_bounded_under_a_long_load(
 ) -> None:
     """Fifty times the live data is written over it, compacted now and then: the file stays near it."""
     monkeypatch.setattr(sqlite_log, "SLACK", 64)
-    monkeypatch.setattr(sqlite_writer, "WAL_LIMIT", 500)
+    monkeypatch.setattr(sqlite_writer, "WAL_LIMIT", 2_000_000)
     names = [f"/k/{i:03}" for i in range(500)]
     live = len(names) * 4_000
 
@@ -275,7 +275,7 @@ def test_the_file_stays_bounded_under_a_long_load(
             largest = max(largest, size(path))
         await until_rows(path, 500)
         await until(lambda: path.stat().st_size <= 2 * live)
-        assert largest < 12 * live, largest / live
+        assert largest < 5 * live, largest / live
         for name in names:
             await store.txn({}, {name: None})
         await store.compact(await store.revision())
@@ -289,7 +289,7 @@ def test_the_file_stays_bounded_under_a_long_load(
 def test_the_write_ahead_log_starts_over_under_constant_load(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writer, "WAL_LIMIT", 200)
+    monkeypatch.setattr(sqlite_writer, "WAL_LIMIT", 800_000)
 
     async def scenario() -> None:
         store, wal = await SQLiteStore.open(path), path.with_name("store.db-wal")

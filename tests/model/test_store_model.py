@@ -34,6 +34,7 @@ NOW = -1  # in an expectation: the revision that the key has
 
 keys = st.sampled_from(KEYS)
 revisions = st.integers(1, 40)  # relative; most examples stay below
+distances = st.integers(-1, 12)  # from the present, back into the past; -1: the future
 expectations = st.dictionaries(keys, st.just(NOW) | st.just(ABSENT) | revisions, max_size=2)
 writes = st.dictionaries(keys, st.none() | st.binary(max_size=3), max_size=3)
 
@@ -129,28 +130,44 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(
         prefix=st.sampled_from(PREFIXES),
-        revision=revisions,
-        after=st.sampled_from(["", *KEYS]),
+        back=distances,
+        after=st.just("") | st.sampled_from(KEYS),
         limit=st.integers(0, 3),
     )
-    def look_back(self, prefix: str, revision: int, after: str, limit: int) -> None:
-        self.all(lambda subject: subject.listing(prefix, revision, after, limit))
+    def look_back(self, prefix: str, back: int, after: str, limit: int) -> None:
+        revision = self.now() - back
+        if revision > 0:
+            self.all(lambda subject: subject.listing(prefix, revision, after, limit))
 
-    @rule(prefix=st.sampled_from(PREFIXES[:3]), after=st.integers(0, 40))
-    def watch(self, prefix: str, after: int) -> None:
+    @rule(prefix=st.sampled_from(PREFIXES[:3]), back=distances)
+    def watch(self, prefix: str, back: int) -> None:
+        after = max(self.now() - back, 0)
         upto = self.all(lambda subject: subject.transact({}, {END: b""}))
-        after = min(after, upto - 1)
-        self.all(lambda subject: subject.changes(prefix, after, upto))
+        self.all(lambda subject: subject.changes(prefix, min(after, upto - 1), upto))
 
-    @rule(revision=revisions)
-    def compact(self, revision: int) -> None:
+    @rule(back=distances)
+    def compact(self, back: int) -> None:
+        revision = self.now() - back
         self.all(lambda subject: subject.store.compact(subject.absolute(revision)))
 
-    @rule(back=st.integers(0, 5))
-    def compact_recent(self, back: int) -> None:
-        now = self.all(lambda subject: subject.transact({}, {}))
-        if now > back:
-            self.compact(revision=now - back)
+    @rule(moves=st.lists(st.tuples(keys, st.none() | st.binary(max_size=2)), max_size=6))
+    def go_on(self, moves: list[tuple[str, bytes | None]]) -> None:
+        """Several transactions, so that there is a past to look back to."""
+        for key, value in moves:
+            self.put(key, value)
+
+    @invariant()
+    def same_past(self) -> None:
+        """Two revisions ago, whatever has happened since."""
+        revision = self.now() - 2
+        if revision > 0:
+            self.all(lambda subject: subject.listing("/", revision, "", 0))
+
+    def put(self, key: str, value: bytes | None) -> None:
+        self.all(lambda subject: subject.transact({}, {key: value}))
+
+    def now(self) -> int:
+        return int(self.all(lambda subject: subject.transact({}, {})))
 
     @rule()
     def reopen(self) -> None:
@@ -194,4 +211,4 @@ def test_sqlite_agrees_with_memory() -> None:
 
 @pytest.mark.etcd
 def test_all_three_agree(servers: EtcdServers) -> None:
-    agree(["sqlite://{directory}/store.db", servers.url], servers.delete_everything, examples=25)
+    agree(["sqlite://{directory}/store.db", servers.url], servers.delete_everything, examples=15)

@@ -81,7 +81,7 @@ def _dns(spec: PodSpec, path: str) -> list[Cause]:
         told = f"must not have more than {_SEARCHES_LIMIT} characters (including spaces) in the search list"
         found.append(causes.invalid(f"{path}.searches", list(config.searches), told))
     for index, search in enumerate(config.searches):
-        domain = search.removesuffix(".").replace("_", "-")
+        domain = search.removesuffix(".").replace("_", "a")
         problems = names.dns_subdomain(domain) if search != "." else ()
         found += [causes.invalid(f"{path}.searches[{index}]", search, each) for each in problems]
     return found

@@ -13,7 +13,9 @@ STANDARD = ("cpu", "memory", "ephemeral-storage")
 def validate_resources(resources: ResourceRequirements, path: str) -> list[Cause]:
     limits, requests = resources.limits, resources.requests
     found = validate_amounts(limits, f"{path}.limits")
-    found += validate_amounts(requests, f"{path}.requests")
+    # A request that defaulted to its limit is not blamed a second time.
+    own = {name: text for name, text in requests.items() if limits.get(name) != text}
+    found += validate_amounts(own, f"{path}.requests")
     for name, request in requests.items():
         limit = limits.get(name)
         if limit is not None and quantity.valid(request) and quantity.valid(limit):

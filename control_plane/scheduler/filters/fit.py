@@ -1,8 +1,8 @@
 """Is there room? What the pod requests must be free of what the node can give away (S#51).
 
-Only requests count, not limits and not what is really used: a promise that is kept beats a measurement that is over.
-A pod that requests nothing of a resource fits on a node that has nothing left of it. This is the only filter with more
-than one thing to say about a node.
+Only requests count, not limits and not what is really used: a promise that is kept beats a measurement that is
+over. A pod that requests nothing of a resource fits on a node that has nothing left of it. This is the only filter
+with more than one thing to say about a node.
 """
 
 from control_plane.scheduler.refusal import FITS, Refusal, Refusals

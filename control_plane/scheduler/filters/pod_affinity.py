@@ -1,9 +1,9 @@
 """Near these pods, away from those (S#53).
 
-Affinity: in the node's domain there must already be a pod that fits all terms. Taken literally, the first replica of a
-group that wants to be together could never start; so if no such pod exists anywhere, and the new pod fits its own terms,
-it may go wherever the label exists. Anti-affinity holds in both directions: a pod that wants no database beside it
-also keeps a later database away, or it would depend on who came first.
+Affinity: in the node's domain there must already be a pod that fits all terms. Taken literally, the first replica
+of a group that wants to be together could never start; so if no such pod exists anywhere, and the new pod fits its
+own terms, it may go wherever the label exists. Anti-affinity holds in both directions: a pod that wants no database
+beside it also keeps a later database away, or it would depend on who came first.
 """
 
 from control_plane.scheduler.company import Company, Levels

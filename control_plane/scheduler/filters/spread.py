@@ -1,8 +1,9 @@
 """Evenly over the domains (S#53): with the pod, no domain may be more than maxSkew ahead of the emptiest one.
 
-The emptiest domain may have no pod at all, and it counts even if nothing fits there: that is what DoNotSchedule means.
-Only nodes count that the pod could be on (its node affinity; with nodeTaintsPolicy Honor also taints) and that have
-all the labels it spreads by. With fewer domains than minDomains the emptiest is taken to be an empty one yet to come.
+The emptiest domain may have no pod at all, and it counts even if nothing fits there: that is what DoNotSchedule
+means. Only nodes count that the pod could be on (its node affinity; with nodeTaintsPolicy Honor also taints) and
+that have all the labels it spreads by. With fewer domains than minDomains the emptiest is taken to be an empty one
+yet to come.
 """
 
 from control_plane.scheduler.company import Company, Levels

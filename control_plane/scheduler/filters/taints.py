@@ -1,7 +1,7 @@
 """A taint keeps pods off a node unless they say that they can live with it (S#54).
 
-NoSchedule and NoExecute are walls, PreferNoSchedule is a wish (scores/taints.py). A toleration without a key tolerates
-every key, without an effect every effect; Exists does not look at the value.
+NoSchedule and NoExecute are walls, PreferNoSchedule is a wish (scores/taints.py). A toleration without a key
+tolerates every key, without an effect every effect; Exists does not look at the value.
 """
 
 from collections.abc import Iterable

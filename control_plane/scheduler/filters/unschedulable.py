@@ -1,8 +1,8 @@
 """A cordoned node takes no new pods, and a node that is not ready should not.
 
-Both are taints in disguise, so a pod that tolerates them gets in: a DaemonSet's pods tolerate the cordon. That a node
-is not ready is normally said by a real taint; this filter also looks at the condition itself, for the moments (and the
-clusters) in which nobody has written that taint.
+Both are taints in disguise, so a pod that tolerates them gets in: a DaemonSet's pods tolerate the cordon. That a
+node is not ready is normally said by a real taint; this filter also looks at the condition itself, for the moments
+(and the clusters) in which nobody has written that taint.
 """
 
 from control_plane.scheduler.filters import taints

@@ -1,7 +1,7 @@
-"""A node whose cpu is used up while half its memory is free wastes that half: prefer nodes on which both run out together.
+"""A node whose cpu is used up while half its memory is free wastes that half: cpu and memory should run out together.
 
-100 · (1 - s), where s is the standard deviation of the used shares of cpu and memory; for two numbers that is half their
-distance. Computed in integers, exactly. A pod that requests nothing changes no balance and gets no score.
+100 · (1 - s), where s is the standard deviation of the used shares of cpu and memory; for two numbers that is half
+their distance. Computed in integers, exactly. A pod that requests nothing changes no balance and gets no score.
 """
 
 from control_plane.scheduler.shape import Wants

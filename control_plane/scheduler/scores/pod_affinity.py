@@ -1,4 +1,4 @@
-"""Preferred company: the weights of all likes and dislikes that meet in a domain, the pod's own and those of the pods there.
+"""Preferred company: the weights of all likes and dislikes that meet in a domain, the pod's and those of pods there.
 
 The worst node gets 0, the best 100.
 """

@@ -1,8 +1,9 @@
 """Spreading as a wish (whenUnsatisfiable ScheduleAnyway): the fewer matching pods in a node's domains, the better.
 
-Pods of a controller that say nothing about spreading wish to be spread over host names and, more weakly, over zones.
-A count weighs ln(domains + 2), or three zones would say nothing beside a thousand hosts; maxSkew - 1 is added to every
-domain, which makes small differences matter less. Nodes without the labels get 0, except for that default wish.
+Pods of a controller that say nothing about spreading wish to be spread over host names and, more weakly, over
+zones. A count weighs ln(domains + 2), or three zones would say nothing beside a thousand hosts; maxSkew - 1 is
+added to every domain, which makes small differences matter less. Nodes without the labels get 0, except for that
+default wish.
 """
 
 from collections.abc import Sequence

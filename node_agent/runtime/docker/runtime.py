@@ -1,6 +1,7 @@
 """The sum of the parts: what `node_agent.runtime.docker` exports."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node_agent.runtime.docker.containers import DockerContainers
 from node_agent.runtime.docker.engine import Engine
@@ -10,6 +11,7 @@ from node_agent.runtime.docker.pods import DockerPods
 from node_agent.runtime.docker.privileges import lowest_oom_score
 from node_agent.runtime.docker.specs import Owner
 from node_agent.runtime.docker.streams import DockerStreams
+from node_agent.runtime.interface import Runtime
 
 PAUSE_IMAGE = "helmling/pause:1"
 
@@ -35,3 +37,7 @@ class DockerRuntime(DockerPods, DockerContainers, DockerImages, DockerStreams):
 
     async def close(self) -> None:
         await self._engine.close()
+
+
+if TYPE_CHECKING:
+    _keeps_the_contract: type[Runtime] = DockerRuntime

@@ -58,9 +58,30 @@ def test_a_quantity_is_written_with_the_largest_suffix_that_leaves_a_whole_numbe
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "1 Gi", "Mi", "1Mb", "1mi", "1KI", "1K", "1.2.3", "--1", "1e", "1e+", ".", "one", "1_000", "٣", "1Gi\n",
-     "0x10", "1e1m", "1,5", "9" * 400],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "1 Gi",
+        "Mi",
+        "1Mb",
+        "1mi",
+        "1KI",
+        "1K",
+        "1.2.3",
+        "--1",
+        "1e",
+        "1e+",
+        ".",
+        "one",
+        "1_000",
+        "٣",
+        "1Gi\n",
+        "0x10",
+        "1e1m",
+        "1,5",
+        "9" * 400,
+    ],
+)
 def test_what_is_no_quantity_is_refused_with_the_syntax(text: str) -> None:
     assert not quantity.valid(text)
     with pytest.raises(ValueError, match="is not a quantity"):
@@ -69,9 +90,19 @@ def test_what_is_no_quantity_is_refused_with_the_syntax(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "millis", "value"),
-    [("", 0, 0), ("1", 1000, 1), ("250m", 250, 1), ("1u", 1, 1), ("1.5", 1500, 2), ("64Mi", 67108864000, 67108864),
-     ("-1500m", -1500, -2), ("1e3", 1000000, 1000), ("129e6", 129000000000, 129000000), ("1P", 10**18, 10**15)],
-)  # fmt: skip
+    [
+        ("", 0, 0),
+        ("1", 1000, 1),
+        ("250m", 250, 1),
+        ("1u", 1, 1),
+        ("1.5", 1500, 2),
+        ("64Mi", 67108864000, 67108864),
+        ("-1500m", -1500, -2),
+        ("1e3", 1000000, 1000),
+        ("129e6", 129000000000, 129000000),
+        ("1P", 10**18, 10**15),
+    ],
+)
 def test_millis_and_value_round_away_from_zero(text: str, millis: int, value: int) -> None:
     assert (quantity.millis(text), quantity.value(text)) == (millis, value)
 

@@ -13,19 +13,57 @@ WEB = {"app": "web", "tier": "front", "size": "7", "empty": ""}
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "app=web", "app==web", " app = web ", "app!=db", "none!=x", "app in (web, db)", "app in (web)",
-     "tier notin (back)", "none notin (a,b)", "app", "!none", "! none", "size>6", "size<8", "size > -1", "empty=",
-     "empty in ()", "empty in (,a)", "app=web,tier=front,!none", "app=web , tier notin (back,side),size>1", "app,tier"],
-)  # fmt: skip
+    [
+        "",
+        "  ",
+        "app=web",
+        "app==web",
+        " app = web ",
+        "app!=db",
+        "none!=x",
+        "app in (web, db)",
+        "app in (web)",
+        "tier notin (back)",
+        "none notin (a,b)",
+        "app",
+        "!none",
+        "! none",
+        "size>6",
+        "size<8",
+        "size > -1",
+        "empty=",
+        "empty in ()",
+        "empty in (,a)",
+        "app=web,tier=front,!none",
+        "app=web , tier notin (back,side),size>1",
+        "app,tier",
+    ],
+)
 def test_these_match(text: str) -> None:
     assert selectors.labels(text).matches(WEB)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["app=db", "app!=web", "none=x", "app in (a,b)", "none in (a)", "app notin (web)", "none", "!app", "size>7", "size<7",
-     "none>1", "app>1", "app=", "empty!=", "app=web,tier=back", "none="],
-)  # fmt: skip
+    [
+        "app=db",
+        "app!=web",
+        "none=x",
+        "app in (a,b)",
+        "none in (a)",
+        "app notin (web)",
+        "none",
+        "!app",
+        "size>7",
+        "size<7",
+        "none>1",
+        "app>1",
+        "app=",
+        "empty!=",
+        "app=web,tier=back",
+        "none=",
+    ],
+)
 def test_these_do_not_match(text: str) -> None:
     assert not selectors.labels(text).matches(WEB)
 
@@ -59,9 +97,17 @@ def test_a_text_that_is_no_selector_is_refused_with_the_place(text: str, told: s
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("app==web", "app=web"), ("app in (b,a)", "app in (a,b)"), ("app in (a)", "app=a"), ("app notin (a)", "app!=a"),
-     ("! x ,y", "!x,y"), ("size > 3", "size>3"), ("x in (,a)", "x in (,a)"), ("", "")],
-)  # fmt: skip
+    [
+        ("app==web", "app=web"),
+        ("app in (b,a)", "app in (a,b)"),
+        ("app in (a)", "app=a"),
+        ("app notin (a)", "app!=a"),
+        ("! x ,y", "!x,y"),
+        ("size > 3", "size>3"),
+        ("x in (,a)", "x in (,a)"),
+        ("", ""),
+    ],
+)
 def test_a_selector_is_written_in_one_form(text: str, written: str) -> None:
     assert str(selectors.labels(text)) == written
 
@@ -130,10 +176,18 @@ POD = {"metadata.name": "web", "spec.nodeName": "n1", "status.phase": "Running",
 
 @pytest.mark.parametrize(
     ("text", "matches"),
-    [("", True), ("metadata.name=web", True), ("metadata.name==web", True), ("metadata.name!=web", False),
-     ("spec.nodeName=n1,status.phase!=Failed", True), ("spec.nodeName=", False), ("spec.nodeName!=", True),
-     ("odd=a\\,b\\=c\\\\", True), ("spec.nodeName=n1,", True)],
-)  # fmt: skip
+    [
+        ("", True),
+        ("metadata.name=web", True),
+        ("metadata.name==web", True),
+        ("metadata.name!=web", False),
+        ("spec.nodeName=n1,status.phase!=Failed", True),
+        ("spec.nodeName=", False),
+        ("spec.nodeName!=", True),
+        ("odd=a\\,b\\=c\\\\", True),
+        ("spec.nodeName=n1,", True),
+    ],
+)
 def test_field_selectors(text: str, matches: bool) -> None:
     assert selectors.fields(text).matches(POD) is matches
 

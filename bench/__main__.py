@@ -1,0 +1,156 @@
+"""`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
+
+    python -m bench [start] [pods] [api] [scheduler]     (default: all)
+
+Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
+machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import docker
+from rich.console import Console
+from rich.table import Table
+
+from api.grpc_client import connect
+from bench import api_load, floor, pods, scheduler_load
+
+# What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
+KUBERNETES = {
+    ("get", 1): 352, ("get", 16): 1219, ("get", 64): 1519,
+    ("create", 1): 189, ("create", 16): 537, ("create", 64): 652,
+}  # fmt: skip
+GOALS = {"get": 1.4, "create": 2.0}  # times Kubernetes
+IDLE_SECONDS = 20.0
+
+console = Console()
+
+
+def table(title: str, *columns: str) -> Table:
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="left" if number == 0 else "right")
+    return made
+
+
+def start() -> None:
+    """From nothing to a ready node; then what the cluster costs when nobody wants anything."""
+    shown = table("Start and weight", "what", "measured", "goal")
+    with pods.cluster("--port=0") as running:
+        shown.add_row(
+            "helmling up, cold, to node Ready", f"{running.seconds_to_ready:.2f} s", "≤ 2 s"
+        )
+        time.sleep(3)  # what follows a start is not yet idleness
+        pids = running.pids()
+        before = pods.cpu_seconds(pids)
+        time.sleep(IDLE_SECONDS)
+        percent = (pods.cpu_seconds(pids) - before) / IDLE_SECONDS * 100
+        shown.add_row(
+            "idle: server + agent, resident", f"{pods.resident_mb(pids):.0f} MB", "≤ 150 MB"
+        )
+        shown.add_row("idle: server + agent, of one core", f"{percent:.2f} %", "≤ 1 %")
+    console.print(shown)
+
+
+def pods_beside_docker() -> None:
+    """apply → running, beside the same two container starts by hand."""
+    shown = table("Pods, image present", "what", "Helmling", "Docker by hand", "ratio", "goal")
+    engine = docker.from_env()
+    with pods.cluster("--port=0") as running:
+
+        async def measure() -> None:
+            async with connect(running.address) as client:
+                for count, rounds in ((1, 9), (20, 3)):
+                    pair = await pods.beside(client, engine, count=count, rounds=rounds)
+                    told = [
+                        f"{pair.ours:.3f} s",
+                        f"{pair.floor:.3f} s",
+                        f"{pair.ratio:.2f}",
+                        "≤ 1.3",
+                    ]
+                    shown.add_row(f"{count} pod(s), created → running", *told)
+
+        asyncio.run(measure())
+    console.print(shown)
+
+
+def api() -> None:
+    """Calls per second over gRPC on SQLite with synchronous=FULL, from processes that share the cores."""
+    shown = table(
+        "API",
+        "call",
+        "clients",
+        "per s",
+        "p50 ms",
+        "p99 ms",
+        "of an empty call",
+        "of Kubernetes",
+        "goal",
+    )
+    empty: dict[int, float] = {}
+    arguments = argparse.Namespace(clients="1,16,64", seconds=5.0, watchers=200)
+    with api_load.a_server() as address:
+        for rate in api_load.measure(address, arguments):
+            if rate.what == "version":
+                empty[rate.clients] = rate.per_second
+            beside = rate.per_second / empty[rate.clients] if rate.clients in empty else None
+            theirs = KUBERNETES.get((rate.what, rate.clients))
+            shown.add_row(
+                "empty call" if rate.what == "version" else rate.what,
+                str(rate.clients),
+                f"{rate.per_second:.0f}",
+                f"{rate.p50_ms:.2f}",
+                f"{rate.p99_ms:.2f}",
+                f"{beside:.2f}×" if beside else "",
+                f"{rate.per_second / theirs:.1f}×" if theirs else "",
+                f"≥ {GOALS[rate.what]}×" if theirs else "",
+            )
+    commit = floor.sqlite_commit(total=500)
+    shown.add_row(
+        "floor: one bare SQLite commit",
+        "1",
+        f"{commit.per_second:.0f}",
+        f"{commit.p50:.2f}",
+        f"{commit.p99:.2f}",
+    )
+    console.print(shown)
+
+
+def scheduler() -> None:
+    """Decisions alone: choosing a node and counting the pod there."""
+    shown = table("Scheduler", "nodes", "pods", "first decision", "then, per s")
+    for nodes in (100, 1000, 5000):
+        for sort in ("plain", "replicas", "apart"):
+            first, speed = scheduler_load.measure(nodes, sort)
+            shown.add_row(str(nodes), sort, f"{first * 1000:.1f} ms", f"{speed:.0f}")
+    console.print(shown)
+
+
+SECTIONS: dict[str, Callable[[], None]] = {
+    "start": start,
+    "pods": pods_beside_docker,
+    "api": api,
+    "scheduler": scheduler,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
+    wanted = parser.parse_args().sections or list(SECTIONS)
+    if unknown := set(wanted) - set(SECTIONS):
+        sys.exit(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start")
+    for name in wanted:
+        SECTIONS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Objects for tests, written as manifests are: a small valid one of each kind, and whatever the test adds to it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from api import kinds
+from api.jsonform import from_json
+from api.patch import merge_patch
+from control_plane.apiserver import metadata
+from control_plane.apiserver.kinds import STRATEGIES
+from control_plane.apiserver.strategy import Strategy
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CREATED = Timestamp(seconds=int(NOW.timestamp()) - 60)
+
+MANIFESTS: dict[str, dict[str, Any]] = {
+    "Pod": {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"containers": [{"name": "a", "image": "i:1"}]},
+    },
+    "Node": {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}},
+    "Namespace": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+    "Event": {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "web.1", "namespace": "default"},
+        "involvedObject": {"kind": "Pod", "name": "web", "namespace": "default"},
+    },
+    "Lease": {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "n1", "namespace": "kube-node-lease"},
+    },
+}
+
+
+def strategy(kind: str) -> Strategy:
+    found = kinds.find(kind)
+    assert found is not None
+    return STRATEGIES[found]
+
+
+def read(kind: str, change: dict[str, Any] | None = None) -> Any:
+    """The manifest of the kind with the change merged into it, as an object. The manifest must be readable."""
+    document = merge_patch(MANIFESTS[kind], change or {})
+    obj, causes = from_json(strategy(kind).kind.message, document)
+    assert causes == []
+    return obj
+
+
+def created(kind: str, change: dict[str, Any] | None = None) -> Any:
+    """As the server would have it after a create, valid or not."""
+    obj, hooks = read(kind, change), strategy(kind)
+    metadata.prepare_create(obj, uid="u1", stamp=CREATED, suffix="bcdfg")
+    hooks.default(obj)
+    hooks.prepare_create(obj)
+    return obj
+
+
+def complaints(kind: str, change: dict[str, Any] | None = None) -> list[str]:
+    """What is said about creating it."""
+    return [str(cause) for cause in strategy(kind).validate(created(kind, change))]
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    """The change of a pod that gives its only container these fields."""
+    return {"spec": {"containers": [{"name": "a", "image": "i:1", **fields}]}}
+
+
+def updated(kind: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What is said about an update from one to the other, both changes of the manifest."""
+    old, new, hooks = created(kind, before), read(kind, after), strategy(kind)
+    hooks.default(new)
+    metadata.prepare_update(new, old)
+    hooks.prepare_update(new, old)
+    return [str(cause) for cause in hooks.validate_update(new, old)]
