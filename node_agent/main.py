@@ -145,7 +145,7 @@ def _network(options: AgentOptions) -> WiredNetwork:
         cluster=options.cluster,
         node=options.node,
         pod_cidr=options.pod_cidr,
-        cluster_cidr=options.cluster_cidr,
+        cluster_cidr=options.all_pods_cidr,
     )
     return WiredNetwork(wires, options.pod_cidr)
 
