@@ -21,6 +21,8 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
@@ -64,6 +66,11 @@ class Options:
     @property
     def store_url(self) -> str:
         return self.store or f"sqlite://{self.data_dir.absolute()}/store.db"
+
+
+def run(options: Options) -> None:
+    """`serve` on uvloop, which saves a fifth of what a call costs (docs/adr/0007-uvloop-for-the-server.md)."""
+    uvloop.run(serve(options))
 
 
 async def serve(options: Options) -> None:
