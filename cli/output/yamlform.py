@@ -21,7 +21,9 @@ TIME = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]|[ \t]+|$)")
 BEFORE_SPACE = "-?:"  # indicators only when a space follows
 INDICATORS = set("#,[]{}&*!|>'\"%@`")
 PLAIN_INSIDE = re.compile(r": |:$| #|\t")
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def dump(value: Any) -> str:
