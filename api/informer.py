@@ -4,7 +4,7 @@ Controllers read from here and not from the server, so a thousand reconciles cos
 behind the truth, always; that is harmless because writes carry the version they are based on and names are
 deterministic. What an informer promises: after a lost connection it resumes where it was; when the server has
 forgotten that version (Expired) it lists again and tells its handlers the difference, deletions included, as if it
-had never been away; and it never shows an object older than one it has shown.
+had never been away.
 
 Objects in `objects` are shared by everybody in the process. Read them; to change one, copy it first.
 """
@@ -75,7 +75,8 @@ class Informer(Generic[M]):
             before = self.version
             try:
                 await self._follow()
-            except Expired as error:
+            except (Expired, Timeout) as error:
+                # Timeout: the server has not come as far as we have seen; its store was put back to an older state.
                 log.info("relist kind=%s because=%r", self.kind.__name__, error.message)
                 with suppress(ApiError):  # whatever it is, the next round meets it and waits
                     await self._relist(version="")
@@ -95,7 +96,6 @@ class Informer(Generic[M]):
         try:
             listing = await self._client.list(self.kind, self.which, version=version)
         except (Expired, Timeout):
-            # The server has not come as far as we have seen: its store was put back to an older state.
             listing = await self._client.list(self.kind, self.which)
         fresh = {kinds.object_key(obj): obj for obj in listing.items}
         for key in self.objects.keys() - fresh.keys():

@@ -11,12 +11,13 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from api import clock, kinds
-from api.client import Client
+from api.client import Client, Write
 from api.errors import AlreadyExists, ApiError, NotFound, Timeout, TooManyRequests, Unavailable
 from proto.v1.cluster_pb2 import Event, EventSource
 from proto.v1.meta_pb2 import ObjectReference
@@ -27,8 +28,12 @@ COUNTED_TOGETHER = timedelta(minutes=10)
 BURST, REFILL = 25, timedelta(minutes=5)  # events about one object
 REMEMBERED = 4096  # happenings and objects
 WAITING = 1000  # events not written yet; more are dropped
+BATCH = 100  # events written in one call
 FLUSH = 2.0  # seconds that the last events get when the program ends
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between attempts
+AWAY = (Unavailable, Timeout, TooManyRequests)
+# A reply was lost, and the event is there; or it was more than an hour old, and is not. The next round knows better.
+CORRECTED = {("create", AlreadyExists), ("update", NotFound)}
 
 
 def reference(obj: Any, field_path: str = "") -> ObjectReference:
@@ -69,7 +74,7 @@ class _Happening:
 
     event: Event
     last: datetime
-    written: bool = field(default=False)
+    written: bool = False
 
 
 class Recorder:
@@ -81,6 +86,7 @@ class Recorder:
         self._seen: OrderedDict[tuple[str, ...], _Happening] = OrderedDict()  # oldest use first
         self._buckets: OrderedDict[tuple[str, ...], _Bucket] = OrderedDict()
         self._waiting: OrderedDict[str, _Happening] = OrderedDict()  # "namespace/name" -> to write
+        self._lost = 0  # since the log last said so
         self._more = asyncio.Event()
 
     def event(
@@ -144,7 +150,7 @@ class Recorder:
     def _enqueue(self, happening: _Happening) -> None:
         key = kinds.object_key(happening.event)
         if key not in self._waiting and len(self._waiting) >= WAITING:
-            log.warning("event_lost because=%r key=%s", "too many are waiting", key)
+            self._lost += 1
             return
         self._waiting[key] = happening
         self._more.set()
@@ -167,40 +173,47 @@ class Recorder:
         await self._write_all()
 
     async def _write_all(self) -> None:
-        while self._waiting:
-            key, happening = next(iter(self._waiting.items()))
-            await self._write_one(key, happening)
-        self._more.clear()
-
-    async def _write_one(self, key: str, happening: _Happening) -> None:
         failures = 0
-        while True:
-            event = Event()
-            event.CopyFrom(happening.event)  # it may be counted up while this one is on its way
-            try:
-                await self._send(event, written=happening.written)
-            except (Unavailable, Timeout, TooManyRequests):
-                failures += 1
-                await asyncio.sleep(min(FIRST_PAUSE * 2.0**failures, LONGEST_PAUSE))
+        while self._waiting:
+            some = list(self._waiting.items())[:BATCH]
+            if await self._write(some):
+                failures = 0
                 continue
-            except ApiError as error:  # its namespace is going, …: nobody will miss it
-                log.info("event_refused key=%s error=%r", key, error.message)
-            happening.written = True
-            if happening.event.count == event.count:
-                self._waiting.pop(key, None)
-                return
+            failures += 1
+            await asyncio.sleep(min(FIRST_PAUSE * 2.0**failures, LONGEST_PAUSE))
+        self._more.clear()
+        if self._lost:
+            log.warning("events_lost count=%d because=%r", self._lost, "too many were waiting")
+            self._lost = 0
 
-    async def _send(self, event: Event, *, written: bool) -> None:
-        if written:
-            try:
-                await self._client.update(event)
-            except NotFound:  # it was more than an hour old
-                await self._client.create(event)
-        else:
-            try:
-                await self._client.create(event)
-            except AlreadyExists:  # a reply was lost: it is ours
-                await self._client.update(event)
+    async def _write(self, some: Sequence[tuple[str, _Happening]]) -> bool:
+        """One call for all of them. False: the server cannot take them now."""
+        drafts = [_draft(happening) for _, happening in some]
+        try:
+            outcomes = await self._client.batch(drafts)
+        except AWAY:
+            return False
+        for (key, happening), draft, outcome in zip(some, drafts, outcomes, strict=True):
+            self._learn(key, happening, draft, outcome)
+        return not any(isinstance(outcome, AWAY) for outcome in outcomes)
+
+    def _learn(self, key: str, happening: _Happening, draft: Write[Event], outcome: Any) -> None:
+        if isinstance(outcome, AWAY):
+            return  # it goes on waiting
+        if (draft.verb, type(outcome)) in CORRECTED:
+            happening.written = not happening.written
+            return
+        if isinstance(outcome, ApiError):  # its namespace is going, …: nobody will miss it
+            log.info("event_refused key=%s error=%r", key, outcome.message)
+        happening.written = True
+        if happening.event.count == draft.object.count:
+            self._waiting.pop(key, None)
+
+
+def _draft(happening: _Happening) -> Write[Event]:
+    event = Event()
+    event.CopyFrom(happening.event)  # it may be counted up while this one is on its way
+    return Write("update" if happening.written else "create", event)
 
 
 def _words(about: ObjectReference) -> tuple[str, ...]:

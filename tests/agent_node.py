@@ -34,7 +34,7 @@ from proto.v1.pod_pb2 import Container, Pod, PodSpec
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, LogsRequest
 from tests.apiserver import serving
 
-PATIENCE = 120  # seconds
+PATIENCE = 90  # seconds for a whole scenario
 BOX, HELLO = "helmling/box:1", "helmling/hello:v1"
 _numbers = itertools.count()
 
@@ -52,35 +52,32 @@ class RealNode:
 
     async def until(self, holds: Callable[[Pod], bool], name: str = "web") -> Pod:
         """The pod, as soon as this is true of it."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                found = await self.pod(name)
-                if holds(found):
-                    return found
-                await asyncio.sleep(0.05)
+        while True:
+            found = await self.pod(name)
+            if holds(found):
+                return found
+            await asyncio.sleep(0.05)
 
     async def delete(self, name: str = "web", grace: int | None = None) -> None:
         """And wait until it is gone."""
         await self.client.delete(Pod, name, "default", Delete(grace=grace))
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    await self.pod(name)
-                except NotFound:
-                    return
-                await asyncio.sleep(0.05)
+        while True:
+            try:
+                await self.pod(name)
+            except NotFound:
+                return
+            await asyncio.sleep(0.05)
 
     async def events(self, name: str = "web") -> list[Event]:
         listing = await self.client.list(Event, Selection(namespace="default"))
         return [e for e in listing.items if e.involvedObject.name == name]
 
     async def until_event(self, reason: str, name: str = "web") -> Event:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for event in await self.events(name):
-                    if event.reason == reason:
-                        return event
-                await asyncio.sleep(0.05)
+        while True:
+            for event in await self.events(name):
+                if event.reason == reason:
+                    return event
+            await asyncio.sleep(0.05)
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[Any]:
@@ -152,11 +149,12 @@ async def _whole(options: AgentOptions, scenario: Scenario, agent: bool) -> None
             mine = AgentOptions(**{**vars(options), "server": api.address})
             node = RealNode(api.client, mine)
             try:
-                if agent:
-                    async with running(mine, api.client):
+                async with asyncio.timeout(PATIENCE):
+                    if agent:
+                        async with running(mine, api.client):
+                            await scenario(node)
+                    else:
                         await scenario(node)
-                else:
-                    await scenario(node)
             finally:
                 await remove_all(mine)
     finally:

@@ -58,7 +58,8 @@ def pod(
     **spec: Any,
 ) -> Pod:
     wanted = {k: v for k, v in (("cpu", cpu), ("memory", memory)) if v} | (requests or {})
-    owners = [{"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}]
+    replicaset = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner}
+    owners = [{**replicaset, "controller": True}]
     containers = [{"name": "main", "image": "main:1", "resources": {"requests": wanted}}]
     found = json_format.ParseDict(
         {

@@ -29,7 +29,7 @@ def to_json(message: Message) -> dict[str, Any]:
 @cache
 def _plan(descriptor: Descriptor) -> Writer:
     # One entry per field: its name and how to write it; None writes the value as it is.
-    fields: dict[FieldDescriptor, tuple[str, Writer | None]] = {}
+    fields = {field: (field.json_name, _writer(field)) for field in descriptor.fields}
     always = tuple(ALWAYS.get(descriptor.name, {}).items())
 
     def write(message: Message) -> dict[str, Any]:
@@ -42,8 +42,6 @@ def _plan(descriptor: Descriptor) -> Writer:
                 out[name] = zero()
         return out
 
-    # Filled in after `write` exists, for messages that contain themselves.
-    fields.update((field, (field.json_name, _writer(field))) for field in descriptor.fields)
     return write
 
 

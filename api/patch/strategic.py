@@ -139,22 +139,21 @@ def _order(
         return
     key = rule(field).mergeKey
     wanted = [_key(each, key, place) if key else each for each in order]
-    for each in patch.get(name) or ():
-        if (
-            not _is(each, "delete")
-            and not _is(each, "replace")
-            and not _among(_id(each, key), wanted)
-        ):
-            raise BadRequest(f"{place}: must contain {_id(each, key)!r}, which the patch sets")
+    _all_ordered(patch.get(name) or (), wanted, key, place)
     before = [
         _id(each, key) for each in (doc.get(name) if isinstance(doc, Mapping) else None) or ()
     ]
-    ordered = sorted(
-        (each for each in merged[name] if _among(_id(each, key), wanted)),
-        key=lambda each: _position(wanted, _id(each, key)),
-    )
+    ordered = [each for each in merged[name] if _among(_id(each, key), wanted)]
     others = [each for each in merged[name] if not _among(_id(each, key), wanted)]
+    ordered.sort(key=lambda each: _position(wanted, _id(each, key)))
     merged[name] = _interleave(others, ordered, before, key)
+
+
+def _all_ordered(elements: Sequence[Any], wanted: list[Any], key: str, place: str) -> None:
+    for each in elements:
+        special = _is(each, "delete") or _is(each, "replace")
+        if not special and not _among(_id(each, key), wanted):
+            raise BadRequest(f"{place}: must contain {_id(each, key)!r}, which the patch sets")
 
 
 def _interleave(others: list[Any], ordered: list[Any], before: list[Any], key: str) -> list[Any]:

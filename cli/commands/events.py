@@ -35,6 +35,11 @@ def last_seen(event: Any) -> float:
     return 0.0  # fmt: skip
 
 
+def in_order(event: Any) -> tuple[float, int]:
+    """Times are whole seconds; within one, the versions tell what came first."""
+    return last_seen(event), int(event.metadata.resourceVersion or 0)
+
+
 def _age(moment: float) -> str:
     return human_duration(clock.now().timestamp() - moment) if moment else "<unknown>"
 
@@ -64,7 +69,7 @@ def about(server: Any, namespace: str, kind: str, name: str, uid: str = "") -> l
     fields = f"involvedObject.kind={kind},involvedObject.name={name}"
     found, _ = server.list(kinds.of(Event), namespace, fields=fields)
     return sorted(
-        (each for each in found if not uid or each.involvedObject.uid in ("", uid)), key=last_seen
+        (each for each in found if not uid or each.involvedObject.uid in ("", uid)), key=in_order
     )
 
 
@@ -115,7 +120,7 @@ def run(session: Session) -> int | None:
     fields, types = _selector(session), _types(session)
     output = chosen.read(session.flags.text("output"), tables=False)
     found, version = session.server.list(kind, namespace, fields=fields)
-    found = sorted((event for event in found if event.type in types), key=last_seen)
+    found = sorted((event for event in found if event.type in types), key=in_order)
     if output.form:
         return _documents(output, found)
     shows_namespace = session.flags.on("all-namespaces")

@@ -1,6 +1,7 @@
-"""What is checked about a new object beyond the object itself. Today: that its namespace is there to stay.
+"""What the cluster has a say in about a new object: what it adds, and whether there is a place for it.
 
-The check is exact, not merely likely. It answers with the version of the namespace that it looked at, and the
+It adds to pods how long they stay on a node that fails, and a priority. It demands that the namespace is there to
+stay. That check is exact, not merely likely. It answers with the version of the namespace that it looked at, and the
 transaction that writes the object demands that version: when the namespace begins to go in between, the write is
 refused and everything is looked at again. So a namespace that is deleted can be emptied once, and is empty then.
 """
@@ -10,13 +11,22 @@ from typing import Any
 
 from api import kinds
 from api.kinds import Kind
-from control_plane.apiserver import refusals
+from control_plane.apiserver import defaults, refusals
 from control_plane.store.contract import Item, Store
 from proto.v1.cluster_pb2 import Namespace
+from proto.v1.pod_pb2 import Pod
 
 NAMESPACES = kinds.of(Namespace)
 # Made at the first start; whoever could delete them would break the cluster.
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def amend(obj: Any) -> None:
+    """What every new object of its kind gets here, unless it says otherwise."""
+    if isinstance(obj, Pod):
+        defaults.default_tolerations(obj)
+        defaults.default_priority(obj)
+
 
 Expected = dict[str, int]  # keys in the store, and the revisions that they must still have
 

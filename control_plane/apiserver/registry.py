@@ -18,7 +18,7 @@ from api.errors import Invalid
 from api.kinds import Kind
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals
-from control_plane.apiserver.admission import Admission
+from control_plane.apiserver.admission import Admission, amend
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.stored import Stored
@@ -99,13 +99,15 @@ class Registry:
         if not obj.metadata.name:
             letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
             suffix = "".join(letters)
-        uid = str(uuid.uuid4())
+        # Not uuid4: it asks the kernel each time, which lets other threads in (a fifth of what a create takes).
+        uid = str(uuid.UUID(int=random.getrandbits(128), version=4))
         metadata.prepare_create(obj, uid=uid, stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:
         """The stored object, or the one that has the name already."""
         strategy = self._strategies[kind]
         strategy.default(obj)
+        amend(obj)
         with store_errors():
             expected = await self._admission.create(kind, obj)
         strategy.prepare_create(obj)

@@ -33,18 +33,22 @@ class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
     def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
-        self._cache = WatchCache(store, strategies)
+        self.cache = WatchCache(store, strategies)
         self._registry = Registry(store, strategies, Admission(store))
-        self._reads = Reads(store, self._cache)
+        self._reads = Reads(store, self.cache)
         self.client = LocalClient(self._registry, self._reads)
         self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
         try:
-            await self._cache.run()
+            await self.cache.run()
         finally:
-            self._cache.end_watches(Unavailable("the server is going down", retry_after=1))
+            self.send_away()
+
+    def send_away(self) -> None:
+        """End all watches, so that clients connect to the next server and resume where they are."""
+        self.cache.end_watches(Unavailable("the server is going down", retry_after=1))
 
     async def prepare(self) -> None:
         """Make what every cluster has. Raises Unavailable."""
@@ -70,6 +74,5 @@ class ApiServer:
         try:
             yield port
         finally:
-            # Watchers are sent away first: they connect to the next server and resume where they are.
-            self._cache.end_watches(Unavailable("the server is going down", retry_after=1))
+            self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)

@@ -39,6 +39,12 @@ def awaits_restart(view: View, container: Container, run: ContainerStatus) -> bo
     return restarts(view.pod, container, run)
 
 
+def run_awaits_restart(view: View, run: ContainerStatus) -> bool:
+    """The same, of a run whose container may be gone from the spec."""
+    container = view.container(run.name)
+    return container is not None and awaits_restart(view, container, run)
+
+
 def failed_init(view: View) -> str | None:
     """The init container whose failure ends the pod."""
     if restarts_on_failure(view.pod):

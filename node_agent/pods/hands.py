@@ -36,7 +36,7 @@ from node_agent.pods.images import ImageKeeper
 from node_agent.pods.memory import Memory, Problem
 from node_agent.pods.plan import pod_grace
 from node_agent.pods.publisher import StatusPublisher
-from node_agent.pods.sandboxspec import sandbox_spec
+from node_agent.pods.sandboxspec import host_ports, sandbox_spec
 from node_agent.pods.seams import Events, PodNetwork
 from node_agent.pods.starting import Starter
 from node_agent.pods.view import View
@@ -148,7 +148,8 @@ class Hands:
         ip = tools.network.reserve(uid) if own else tools.node.ip
         sandbox = await tools.runtime.create_sandbox(sandbox_spec(pod, attempt, ip, tools.node))
         if own:
-            await tools.network.attach(uid, partial(tools.runtime.netns_path, sandbox.id))
+            netns = partial(tools.runtime.netns_path, sandbox.id)
+            await tools.network.attach(uid, netns, host_ports(pod, ip))
         return sandbox
 
     # The end

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 
 from collections.abc import Iterable
 
+from node_agent.network.rules import HostPort
 from node_agent.pods.containerspec import hostname_of
 from node_agent.pods.facts import NodeFacts
 from node_agent.runtime.model import Namespaces, SandboxSpec
@@ -40,6 +41,20 @@ def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpe
         hosts=None if spec.hostNetwork and not spec.hostAliases else hosts(pod, ip),
         labels=dict(meta.labels),
     )
+
+
+def host_ports(pod: Pod, ip: str) -> list[HostPort]:
+    """The node's ports that lead to the pod. In the node's own network there is nothing to lead."""
+    if pod.spec.hostNetwork:
+        return []
+    return [
+        HostPort(
+            (port.protocol or "TCP").lower(), port.hostPort, ip, port.containerPort, port.hostIP
+        )
+        for container in (*pod.spec.initContainers, *pod.spec.containers)
+        for port in container.ports
+        if port.hostPort
+    ]
 
 
 def hosts(pod: Pod, ip: str) -> str:

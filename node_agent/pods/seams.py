@@ -1,20 +1,27 @@
 """What the agent needs of its surroundings, as small as it is needed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
+
+from node_agent.network.rules import HostPort
 
 
 class PodNetwork(Protocol):
     """Gives pods addresses and connects their network namespaces. All verbs may be repeated."""
 
-    def adopt(self, addresses: Mapping[str, str]) -> None:
-        """Addresses that are in use already, by pod uid: told once, before anything else."""
+    def adopt(self, addresses: Mapping[str, str], ports: Iterable[HostPort]) -> None:
+        """What is in use already, addresses by pod uid: told once, before anything else."""
 
     def reserve(self, pod_uid: str) -> str:
         """The pod's address; the same one until it is detached. Raises RuntimeFailure when all are taken."""
 
-    async def attach(self, pod_uid: str, netns: Callable[[], Awaitable[str]]) -> None:
-        """Wire the namespace whose path `netns` tells, with the reserved address. Raises RuntimeFailure."""
+    async def attach(
+        self, pod_uid: str, netns: Callable[[], Awaitable[str]], ports: Iterable[HostPort]
+    ) -> None:
+        """Wire the namespace whose path `netns` tells, with the reserved address, and open the node's `ports` to it.
+
+        Raises RuntimeFailure.
+        """
 
     async def run(self) -> None:
         """Keep the node's side of it there, until cancelled."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from api.errors import BadRequest, NotFound
+from node_agent.pods import fate
 from node_agent.pods.view import View
 from node_agent.runtime.model import ContainerStatus, Sandbox
 from proto.v1.service_pb2 import ContainerTarget
@@ -42,8 +43,8 @@ class Targets:
                 return runs[-1]
             raise BadRequest(f'container "{name}" in pod "{target.pod}" is waiting to start')
         ended = [run for run in runs if run.state == "exited"]
-        if runs and runs[-1].state == "exited" and len(ended) > 1:
-            ended = ended[:-1]
+        if ended and ended[-1] is runs[-1] and not fate.run_awaits_restart(view, ended[-1]):
+            ended.pop()  # it is the present one, for good
         if not ended:
             raise BadRequest(
                 f'previous terminated container "{name}" in pod "{target.pod}" not found'

@@ -13,7 +13,7 @@ from control_plane.apiserver.server import ApiServer
 from control_plane.scheduler.main import Scheduler
 from control_plane.store.memory import MemoryStore
 from proto.v1.cluster_pb2 import Event, Node
-from proto.v1.pod_pb2 import Pod
+from proto.v1.pod_pb2 import Binding, Pod
 
 Faults = Callable[[Client], Client]
 
@@ -95,8 +95,9 @@ class FailingBinds:
     async def batch(self, writes: Sequence[Any]) -> Sequence[Any]:
         outcomes = []
         for write in writes:
-            self.count += 1
-            fails = self.count % self._every == 0
+            binding = isinstance(write.object, Binding)
+            self.count += binding
+            fails = binding and self.count % self._every == 0
             if fails and not self._arrives:
                 outcomes.append(self._error)
                 continue

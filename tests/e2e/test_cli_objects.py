@@ -228,6 +228,42 @@ def test_apply_wrong_input(cli: Cli) -> None:
     assert "which dry run?" in cli.fails("apply", "-f", "-", "--dry-run", stdin=manifest("x"))
 
 
+def test_one_look_shows_everything(cli: Cli) -> None:
+    """What the file gets wrong, what is no object at all, and what the server would refuse, in one answer."""
+    text = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: Bad}
+spec:
+  containers:
+  - name: web
+    imagee: web:1
+    image: 5
+  restartPolicy: Allways
+---
+apiVersion: v1
+kind: Pood
+metadata: {name: x}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec: {containers: [{name: web, image: "web:1"}]}
+"""
+    for verb in ("apply", "create"):
+        said = cli.fails(verb, "-f", "-", stdin=text)
+        assert "5 problems, and nothing was done" in said
+        for part in (
+            'stdin:12:1: kind: no kind "Pood" in version "v1"; did you mean "Pod"?',
+            'stdin:7:5: spec.containers[0].imagee: unknown field; did you mean "image"?',
+            "stdin:8:5: spec.containers[0].image: must be a string, not the number 5",
+            'stdin:9:3: spec.restartPolicy: Unsupported value: "Allways"',
+            'stdin:3:12: metadata.name: Invalid value: "Bad"',
+        ):
+            assert part in said, (verb, said)
+    assert "not found" in cli.fails("get", "pod", "fine")
+
+
 def test_create(cli: Cli) -> None:
     assert cli.ok("create", "-f", "-", stdin=manifest("web")).out == "pod/web created\n"
     assert 'pods "web" already exists' in cli.fails("create", "-f", "-", stdin=manifest("web"))

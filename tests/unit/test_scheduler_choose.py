@@ -16,6 +16,7 @@ from tests.scheduler_objects import node, pod
 from tests.unit import scheduler_reference as reference
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 APPS, NAMESPACES = ("web", "db"), {"default": {"team": "a"}, "other": {"team": "b"}}
 
 labels = st.fixed_dictionaries({"app": st.sampled_from(APPS)}, optional={"v": st.just("1")})
@@ -276,3 +277,44 @@ def test_the_same_cluster_always_gives_the_same_answer() -> None:
     for _ in range(6):
         pair.schedule(pod(cpu="1m"))
     assert [p.spec.nodeName for p in pair.pods.values()] == ["n0", "n1", "n2"] * 2
+
+
+def _apart_from(app: str) -> Pod:
+    term = {"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": HOST}
+    return pod(affinity={"podAntiAffinity": {REQUIRED: [term]}})
+
+
+def test_labels_that_a_term_looks_at_tell_pods_apart() -> None:
+    """Two pods alike but for a label: a pod that is there refuses one of them only."""
+    pair = Pair()
+    pair.set_node(node("n1"))
+    pair.place(_apart_from("web"), "n1")
+    for app in ("db", "web", "db"):
+        pair.schedule(pod(labels={"app": app}))
+    assert [p.metadata.labels["app"] for p in pair.pods.values()][1:] == ["db", "db"]
+
+
+def test_a_ranking_without_company_notices_the_first_pod_with_terms() -> None:
+    pair = Pair()
+    for cpu in ("4", "5"):  # the second time the label is known: nothing else gives the pod away
+        pair.set_node(node("n1", cpu=cpu))  # rankings are made anew, and there is no company yet
+        pair.schedule(pod(labels={"app": "web"}))
+        pair.remove(0)
+        pair.place(_apart_from("web"), "n1")
+        pair.schedule(pod(labels={"app": "web"}))  # is refused
+        pair.remove(0)
+    assert not pair.pods
+
+
+def test_a_new_topology_key_is_noticed() -> None:
+    """The ranking knows company by host names; then a pod comes that keeps others out of its zone."""
+    pair = Pair()
+    for number in range(2):
+        pair.set_node(node(f"n{number}", labels={ZONE: "a"}))
+    pair.place(_apart_from("web"), "n0")
+    pair.schedule(pod(labels={"app": "web"}))
+    pair.remove(1)
+    term = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": ZONE}
+    pair.place(pod(affinity={"podAntiAffinity": {REQUIRED: [term]}}), "n0")
+    pair.schedule(pod(labels={"app": "web"}))  # is refused
+    assert len(pair.pods) == 2

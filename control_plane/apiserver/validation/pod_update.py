@@ -49,10 +49,9 @@ def validate_pod_status(new: Pod, old: Pod) -> list[Cause]:
         for index, address in enumerate(getattr(new.status, name)):
             place = f"status.{name}[{index}].ip"
             found += [causes.invalid(place, address.ip, problem) for problem in ip(address.ip)]
-    policy = old.spec.restartPolicy
     for name in ("containerStatuses", "initContainerStatuses"):
         before, after = getattr(old.status, name), getattr(new.status, name)
-        found += _revived(after, before, _for_good(old.spec, policy), f"status.{name}")
+        found += _revived(after, before, old.spec, f"status.{name}")
     return found
 
 
@@ -163,21 +162,28 @@ def _narrower(new: NodeSelector, old: NodeSelector) -> bool:
     )
 
 
-def _for_good(spec: PodSpec, policy: str) -> set[str]:
+def _final(spec: PodSpec) -> set[str]:
     """The containers whose end may be final: not those that are always started again, nor sidecars."""
-    if policy == "Always":
+    if spec.restartPolicy == "Always":
         return set()
     containers = (*spec.containers, *spec.initContainers)
     return {container.name for container in containers if container.restartPolicy != "Always"}
 
 
+def _ended_for_good(status: ContainerStatus, spec: PodSpec) -> bool:
+    if not status.state.HasField("terminated"):
+        return False
+    return spec.restartPolicy == "Never" or status.state.terminated.exitCode == 0
+
+
 def _revived(
-    new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], final: set[str], path: str
+    new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], spec: PodSpec, path: str
 ) -> list[Cause]:
     after = {status.name: (index, status) for index, status in enumerate(new)}
+    final = _final(spec)
     found = []
     for before in old:
-        if not before.state.HasField("terminated") or before.name not in final:
+        if before.name not in final or not _ended_for_good(before, spec):
             continue
         index, now = after.get(before.name, (0, before))
         if not now.state.HasField("terminated"):
