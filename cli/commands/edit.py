@@ -188,6 +188,7 @@ EDIT = Command(
   # With another editor
   KUBE_EDITOR=nano helmling edit node n1""",
     run=run,
+    tidies_up=True,
     flags=(OUTPUT,),
     complete="resources",
 )

@@ -69,6 +69,7 @@ SERVER = Command(
   # On etcd
   helmling server --store=etcd://127.0.0.1:2379""",
     run=run,
+    tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),

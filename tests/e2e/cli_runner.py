@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LONG = 120  # seconds after which something is broken, and not only slow
+LONG = 60  # seconds after which something is broken, and not only slow
 PROGRAM = [sys.executable, "-m", "cli.main"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 

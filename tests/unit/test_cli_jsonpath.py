@@ -12,7 +12,10 @@ DOCUMENT: dict[str, Any] = {
         {
             "kind": "None",
             "metadata": {"name": "127.0.0.1", "labels": {"kubernetes.io/hostname": "127.0.0.1"}},
-            "status": {"capacity": {"cpu": "4"}, "addresses": [{"type": "LegacyHostIP", "address": "127.0.0.1"}]},
+            "status": {
+                "capacity": {"cpu": "4"},
+                "addresses": [{"type": "LegacyHostIP", "address": "127.0.0.1"}],
+            },
         },
         {
             "kind": "None",
@@ -60,9 +63,14 @@ DOCUMENT: dict[str, Any] = {
         ("{.items[0].metadata.labels.kubernetes\\.io/hostname}", "127.0.0.1"),
         ("{.items[0].metadata.labels['kubernetes.io/hostname']}", "127.0.0.1"),
         ('{range .items[*]}{.metadata.name}{"\\n"}{end}', "127.0.0.1\n127.0.0.2\n"),
-        ("{range .items[*]}[{.metadata.name}, {.status.capacity.cpu}] {end}", "[127.0.0.1, 4] [127.0.0.2, 8] "),
-        ("{range .items[*]}{.metadata.name}:{range .status.addresses[*]}{.address},{end};{end}",
-         "127.0.0.1:127.0.0.1,;127.0.0.2:127.0.0.2,127.0.0.3,;"),
+        (
+            "{range .items[*]}[{.metadata.name}, {.status.capacity.cpu}] {end}",
+            "[127.0.0.1, 4] [127.0.0.2, 8] ",
+        ),
+        (
+            "{range .items[*]}{.metadata.name}:{range .status.addresses[*]}{.address},{end};{end}",
+            "127.0.0.1:127.0.0.1,;127.0.0.2:127.0.0.2,127.0.0.3,;",
+        ),
         ("{.users[0].user}", "{}"),
         ("{.users[1].user}", '{"username":"admin","password":"secret"}'),
         ("{.users[1].age}{'\\t'}{.users[1].old}", "7\ttrue"),
@@ -70,7 +78,7 @@ DOCUMENT: dict[str, Any] = {
         ("{.items[7].metadata.name}", ""),
         ("{.*}", None),
     ],
-)  # fmt: skip
+)
 def test_templates(template: str, expected: str | None) -> None:
     """`None`: only that it can be rendered."""
     rendered = Template(template).render(DOCUMENT)

@@ -58,21 +58,53 @@ def test_each_field_knows_its_place(path: str, line: int, column: int) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("    image: hello", "    imagee: hello", 'f.yaml:10:5: spec.containers[0].imagee: unknown field; did you mean "image"?'),
-        ("containerPort: 80", 'containerPort: "80"', "f.yaml:12:7: spec.containers[0].ports[0].containerPort: must be an integer"),
-        ("kind: Pod", "kind: Pdo", 'f.yaml:2:1: kind: no kind "Pdo" in version "v1"; did you mean "Pod"?'),
-        ("  name: web\n  labels", "  name: web\n  name: web\n  labels", 'f.yaml:5:3: duplicate key "name": it is on line 4 already'),
+        (
+            "    image: hello",
+            "    imagee: hello",
+            'f.yaml:10:5: spec.containers[0].imagee: unknown field; did you mean "image"?',
+        ),
+        (
+            "containerPort: 80",
+            'containerPort: "80"',
+            "f.yaml:12:7: spec.containers[0].ports[0].containerPort: must be an integer",
+        ),
+        (
+            "kind: Pod",
+            "kind: Pdo",
+            'f.yaml:2:1: kind: no kind "Pdo" in version "v1"; did you mean "Pod"?',
+        ),
+        (
+            "  name: web\n  labels",
+            "  name: web\n  name: web\n  labels",
+            'f.yaml:5:3: duplicate key "name": it is on line 4 already',
+        ),
         ("  name: web\n  labels", "  labels", "f.yaml:3:1: metadata.name: Required value"),
-        ("  containers:", "\tcontainers:", "f.yaml:8:1: a tab in the indentation: YAML wants spaces"),
+        (
+            "  containers:",
+            "\tcontainers:",
+            "f.yaml:8:1: a tab in the indentation: YAML wants spaces",
+        ),
         ("    image: hello", "     image: hello", "f.yaml:10:"),
         ("image: hello", "image: a: b", "f.yaml:10:13: a colon where none can be"),
         ("image: hello", "image: [a", "f.yaml:"),
         ("image: hello", "image: *nowhere", "f.yaml:10:12: an alias (*name) without an anchor"),
-        ("image: hello", "image: @x", "f.yaml:10:12: text that begins with this character needs quotes"),
-        ("image: hello", "image: !ruby/object x", "f.yaml:10:12: the tag !ruby/object means nothing here"),
-        ("app.kubernetes.io/name: web", "app: yes", "f.yaml:6:5: metadata.labels[app]: must be a string, not the boolean true"),
+        (
+            "image: hello",
+            "image: @x",
+            "f.yaml:10:12: text that begins with this character needs quotes",
+        ),
+        (
+            "image: hello",
+            "image: !ruby/object x",
+            "f.yaml:10:12: the tag !ruby/object means nothing here",
+        ),
+        (
+            "app.kubernetes.io/name: web",
+            "app: yes",
+            "f.yaml:6:5: metadata.labels[app]: must be a string, not the boolean true",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_and_where(old: str, new: str, expected: str) -> None:
     assert old in POD
     wrong = complaints(POD.replace(old, new, 1))
@@ -109,11 +141,27 @@ def test_json_is_yaml() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("0644", 420), ("0o644", 420), ("0x1F", 31), ("1_000", 1000), ("-7", -7), ("1.5", 1.5), ("1e3", 1000.0),
-        ("yes", True), ("Off", False), ("~", None), ("", None), ("22:22", "22:22"), ("2026-11-22", "2026-11-22"),
-        ('"80"', "80"), ("'yes'", "yes"), ("!!str 80", "80"), ("08:00:00", "08:00:00"), ("500m", "500m"), ("1.2.3", "1.2.3"),
+        ("0644", 420),
+        ("0o644", 420),
+        ("0x1F", 31),
+        ("1_000", 1000),
+        ("-7", -7),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("yes", True),
+        ("Off", False),
+        ("~", None),
+        ("", None),
+        ("22:22", "22:22"),
+        ("2026-11-22", "2026-11-22"),
+        ('"80"', "80"),
+        ("'yes'", "yes"),
+        ("!!str 80", "80"),
+        ("08:00:00", "08:00:00"),
+        ("500m", "500m"),
+        ("1.2.3", "1.2.3"),
     ],
-)  # fmt: skip
+)
 def test_scalars_are_read_as_kubernetes_reads_them(text: str, value: object) -> None:
     (document,) = read(f"a: {text}\n")
     assert document.value == {"a": value}
@@ -151,8 +199,11 @@ def test_directories(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("/nowhere.yaml", 'the path "/nowhere.yaml" does not exist'), ("https://example.com/x.yaml", "not fetched from the web")],
-)  # fmt: skip
+    [
+        ("/nowhere.yaml", 'the path "/nowhere.yaml" does not exist'),
+        ("https://example.com/x.yaml", "not fetched from the web"),
+    ],
+)
 def test_paths_that_cannot_be_read(path: str, said: str) -> None:
     with pytest.raises(CommandError, match=said):
         load([path])

@@ -76,10 +76,58 @@ def test_yaml_is_written_as_kubectl_writes_it() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yes", "no", "on", "~", "null", "1", "1e3", "0x1f", "012", "1:30", ".5", "2026-11-22", "=", "", "y",
-     " lead", "trail ", "a: b", "a #b", "- a", "?", "-", "*a", "&a", "!a", "%a", "@a", "`a", "{a", "[a", "'a", '"a',
-     "a\tb", "a\nb", "\n", "a\n\n", "\n a\nb", "  a\nb", "\ta\nb", "a\u2028b", "\x07", "---", "...", "---x", "#a", "| a", "a:", "é", "日本"],
-)  # fmt: skip
+    [
+        "yes",
+        "no",
+        "on",
+        "~",
+        "null",
+        "1",
+        "1e3",
+        "0x1f",
+        "012",
+        "1:30",
+        ".5",
+        "2026-11-22",
+        "=",
+        "",
+        "y",
+        " lead",
+        "trail ",
+        "a: b",
+        "a #b",
+        "- a",
+        "?",
+        "-",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "@a",
+        "`a",
+        "{a",
+        "[a",
+        "'a",
+        '"a',
+        "a\tb",
+        "a\nb",
+        "\n",
+        "a\n\n",
+        "\n a\nb",
+        "  a\nb",
+        "\ta\nb",
+        "a\u2028b",
+        "\x07",
+        "---",
+        "...",
+        "---x",
+        "#a",
+        "| a",
+        "a:",
+        "é",
+        "日本",
+    ],
+)
 def test_awkward_text_survives_yaml(text: str) -> None:
     """What is written reads back as the same text, as a value, a key and an item."""
     document = {"value": text, "list": [text, {"inner": text}], text: 1}
@@ -145,16 +193,25 @@ def test_sorting_by_what_nobody_has_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("text", "form", "template"),
-    [("", "", ""), ("wide", "wide", ""), ("jsonpath={.kind}", "jsonpath", "{.kind}"), ("custom-columns=A:.b=c", "custom-columns", "A:.b=c")],
-)  # fmt: skip
+    [
+        ("", "", ""),
+        ("wide", "wide", ""),
+        ("jsonpath={.kind}", "jsonpath", "{.kind}"),
+        ("custom-columns=A:.b=c", "custom-columns", "A:.b=c"),
+    ],
+)
 def test_output_forms(text: str, form: str, template: str) -> None:
     assert chosen.read(text) == chosen.Output(form, template)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("yml", 'did you mean "yaml"?'), ("go-template={{.x}}", "not supported"), ("jsonpath", "no template given")],
-)  # fmt: skip
+    [
+        ("yml", 'did you mean "yaml"?'),
+        ("go-template={{.x}}", "not supported"),
+        ("jsonpath", "no template given"),
+    ],
+)
 def test_wrong_output_forms_are_explained(text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         chosen.read(text)
