@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 LONG = 60  # seconds after which something is broken, and not only slow
 PROGRAM = [sys.executable, "-m", "cli.main"]
@@ -100,12 +100,13 @@ def background(cli: Cli, *words: str, **how: Any) -> Iterator[subprocess.Popen[b
             process.terminate()
 
 
-def read_until(process: subprocess.Popen[bytes], text: str) -> str:
-    """The output so far, as soon as it has `text`; fails when it ends without."""
-    assert process.stdout is not None
+def read_until(process: subprocess.Popen[bytes], text: str, stream: IO[bytes] | None = None) -> str:
+    """The output (or another stream of it) so far, as soon as it has `text`; fails when it ends without."""
+    source = stream or process.stdout
+    assert source is not None
     seen = b""
     while text.encode() not in seen:
-        line = process.stdout.readline()
+        line = source.readline()
         assert line, f"it ended without saying {text!r}: {seen.decode()}"
         seen += line
     return seen.decode()

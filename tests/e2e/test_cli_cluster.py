@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node_agent.processes import Process
-from tests.e2e.cli_runner import Cli, background, cluster
+from tests.e2e.cli_runner import Cli, background, cluster, read_until
 
 
 def process_of(cli: Cli, part: str) -> Process:
@@ -124,9 +124,7 @@ def test_server_and_agent_in_the_foreground(tmp_path: Path) -> None:
     """The two by hand, as a lab does it."""
     cli = Cli(tmp_path)
     with background(cli, "server", "--listen=127.0.0.1:0") as server:
-        assert server.stderr is not None
-        while b"Control plane at" not in server.stderr.readline():
-            pass
+        read_until(server, "Control plane at", server.stderr)
         with background(cli, "agent", "--hollow=2", "--node-name=h") as agent:
             cli.ok("wait", "--for=create", "node/h-1", "node/h-2", "--timeout=60s")
             cli.ok("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
