@@ -12,7 +12,7 @@ from node_agent.pods.env import environment, expand
 from node_agent.pods.facts import ConfigError, NodeFacts, field_value, resource_value
 from node_agent.pods.qos import oom_score_adj
 from node_agent.pods.requests import pod_request
-from node_agent.pods.sandboxspec import host_ports, hosts, resolv_conf
+from node_agent.pods.sandboxspec import host_ports, hosts, resolv_conf, sandbox_spec
 from node_agent.pods.security import check_non_root, security
 from node_agent.probes import health
 from node_agent.probes.judge import Judge, timing
@@ -301,3 +301,15 @@ def test_small_files_change_all_at_once(tmp_path: Path) -> None:
     present = (tmp_path / "..data").readlink().name
     assert {path.name for path in tmp_path.iterdir()} == {"a", "..data", present}
     assert (tmp_path / "a").read_bytes() == b"3"
+
+
+def test_a_pod_of_a_subdomain_knows_its_full_name() -> None:
+    pod = Pod()
+    pod.metadata.name, pod.metadata.namespace = "db-0", "shop"
+    assert "10.0.0.7\tdb-0\n" in hosts(pod, "10.0.0.7")
+    pod.spec.subdomain = "db"
+    full = "db-0.db.shop.svc.cluster.local"
+    assert f"10.0.0.7\t{full}\tdb-0\n" in hosts(pod, "10.0.0.7")
+    assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == "db-0"
+    pod.spec.setHostnameAsFQDN = True
+    assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == full
