@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node_agent.processes import Process
-from tests.e2e.cli_runner import Cli, background, cluster, read_until, read_until
+from tests.e2e.cli_runner import Cli, background, cluster, read_until
 
 
 def process_of(cli: Cli, part: str) -> Process:
