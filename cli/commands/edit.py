@@ -75,7 +75,8 @@ class Editing:
         sys.stdout.flush()
         try:
             done = subprocess.run([*shlex.split(editor), self.path], check=False)
-        except FileNotFoundError:
+        except OSError:  # not there, or not executable
+            os.unlink(self.path)
             raise CommandError(
                 f'unable to launch the editor "{editor}": set EDITOR to one that is installed'
             ) from None

@@ -416,7 +416,9 @@ def test_edit(cli: Cli, tmp_path: Path) -> None:
     cli.environment["KUBE_EDITOR"] = editor(tmp_path, ": > $1")
     assert cli.ok("edit", "pod", "web").out == "Edit cancelled, saved file was empty.\n"
     cli.environment["KUBE_EDITOR"] = "/nowhere/editor"
+    cli.environment["TMPDIR"] = str(tmp_path)
     assert "unable to launch the editor" in cli.fails("edit", "pod", "web")
+    assert not list(tmp_path.glob("helmling-edit-*"))
 
 
 def test_edit_opens_again_after_an_error(cli: Cli, tmp_path: Path) -> None:

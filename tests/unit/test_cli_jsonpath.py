@@ -22,7 +22,10 @@ DOCUMENT: dict[str, Any] = {
             "metadata": {"name": "127.0.0.2"},
             "status": {
                 "capacity": {"cpu": "8"},
-                "addresses": [{"type": "LegacyHostIP", "address": "127.0.0.2"}, {"type": "another", "address": "127.0.0.3"}],
+                "addresses": [
+                    {"type": "LegacyHostIP", "address": "127.0.0.2"},
+                    {"type": "another", "address": "127.0.0.3"},
+                ],
             },
         },
     ],
