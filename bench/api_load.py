@@ -26,11 +26,11 @@ from typing import Any
 PROCESSES = 2  # clients are spread over so many processes
 
 SERVER = """
-import asyncio, sys
+import sys
 from pathlib import Path
-from control_plane.main import Options, log_to_stderr, serve
+from control_plane.main import Options, log_to_stderr, run
 log_to_stderr("warning")
-asyncio.run(serve(Options(Path(sys.argv[1]), port=0, ready=lambda address: print(address, flush=True))))
+run(Options(Path(sys.argv[1]), port=0, ready=lambda address: print(address, flush=True)))
 """
 
 

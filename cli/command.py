@@ -35,7 +35,7 @@ class Command:
     examples: str
     run: Callable[["Session"], int | None]  # returns the exit code; None is 0
     flags: Sequence[Flag] = ()
-    # After the first argument flags belong to the program that is started: `exec web ls -l`.
+    tidies_up: bool = False  # Ctrl-C must give it time to put something back or take something away
     complete: str = ""  # what its arguments are, for completion: "resources", "pods", "kinds"
 
 

@@ -4,8 +4,10 @@ A command's module is imported only when it is asked for, and nothing heavy is i
 long `helmling get pods` takes. There is never a traceback, unless HELMLING_DEBUG=1 asks for one.
 """
 
+import contextlib
 import gc
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -105,12 +107,21 @@ def run(words: list[str]) -> int:
     parsed = parse((*GLOBAL_FLAGS, *command.flags), rest[1:])
     for name, values in leading.values.items():
         parsed.values[name] = values + parsed.values.get(name, [])
+    if not command.tidies_up:
+        signal.signal(signal.SIGINT, _leave_at_once)
     session = Session(parsed, command)
     gc.enable()
     try:
         return command.run(session) or 0
     finally:
         session.close()
+
+
+def _leave_at_once(number: int, frame: object) -> None:
+    """For Ctrl-C. A KeyboardInterrupt may be lost when it is raised inside of gRPC's callbacks; this cannot."""
+    with contextlib.suppress(Exception):  # whoever read our output may be gone
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def _asks_for_help(command: "Command", words: list[str]) -> bool:

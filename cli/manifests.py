@@ -33,6 +33,9 @@ LENIENT = {"warn": "warn", "ignore": "ignore", "false": "ignore"}
 class ManifestError(CommandError):
     """Something is wrong with the files; the message lists it all."""
 
+    hopeless: Sequence[str] = ()  # complaints about what could not be read as an object
+    drafts: Sequence["Manifest"] = ()  # what could, each with what is wrong with it
+
 
 @dataclass(slots=True)
 class Manifest:
@@ -44,6 +47,7 @@ class Manifest:
     source: str
     document: Document
     inside: str = ""  # the path of the object in its document: "items[2]" in a List
+    causes: Sequence[Cause] = ()  # what is wrong with it, as far as can be seen without the server
 
     @property
     def name(self) -> str:
@@ -101,23 +105,27 @@ def load(
 ) -> list[Manifest]:
     """The objects of all files, in order. Raises ManifestError with everything that is wrong with any of them."""
     found: list[Manifest] = []
-    wrong: list[str] = []
+    hopeless: list[str] = []
     for source, text in _texts(paths, recursive):
         for manifest, complaints in parse(text, source, validate=validate):
-            wrong += complaints
-            if manifest is not None:
+            if manifest is None:
+                hopeless += complaints
+            else:
                 found.append(manifest)
-    if wrong:
-        raise refusal(wrong)
+    if hopeless or any(manifest.causes for manifest in found):
+        raise refusal(hopeless, found)
     if not found:
         raise ManifestError(f"no objects found in {', '.join(paths)}")
     return found
 
 
-def refusal(wrong: Sequence[str]) -> ManifestError:
-    if len(wrong) == 1:
-        return ManifestError(wrong[0])
-    return ManifestError("\n".join([f"{len(wrong)} problems, and nothing was done:", *wrong]))
+def refusal(hopeless: Sequence[str], drafts: Sequence[Manifest]) -> ManifestError:
+    """All that is wrong, in the order of the files."""
+    wrong = [*hopeless, *(line for draft in drafts for line in draft.complaints(draft.causes))]
+    head = [] if len(wrong) == 1 else [f"{len(wrong)} problems, and nothing was done:"]
+    error = ManifestError("\n".join([*head, *wrong]))
+    error.hopeless, error.drafts = hopeless, drafts
+    return error
 
 
 def _texts(paths: Sequence[str], recursive: bool) -> Iterator[tuple[str, str]]:
@@ -202,4 +210,5 @@ def _typed(value: Any, source: str, document: Document, inside: str, validate: s
         if validate == "warn":
             for line in manifest.complaints(unknown):
                 sys.stderr.write(f"Warning: {line}\n")
+    manifest.causes = causes
     return manifest, manifest.complaints(causes)

@@ -103,9 +103,7 @@ class _Reader:
     def __init__(self, root: Node) -> None:
         self.document = Document(None, _place(root))
         self.nodes = 0
-        self.open: set[int] = (
-            set()
-        )  # ids of the nodes we are inside of: an alias to one of them would never end
+        self.open: set[int] = set()  # ids of the nodes we are in: an alias to one would never end
         self.document.value = self.value(root, ())
 
     def value(self, node: Node, steps: Steps) -> Any:
@@ -140,11 +138,7 @@ class _Reader:
         merged: dict[str, Any] = {}
         first: dict[str, Place] = {}
         for key_node, value_node in node.value:
-            if (
-                key_node.value == "<<"
-                and isinstance(key_node, ScalarNode)
-                and key_node.style is None
-            ):
+            if key_node.value == "<<" and key_node.tag == PLAIN:
                 merged |= self.merge(value_node, steps)
                 continue
             if not isinstance(key_node, ScalarNode):
@@ -251,6 +245,7 @@ ADVICE = (
     ("could not find expected ':'", 'a key without a colon: write "key: value"'),
     ("did not find expected ',' or", "a bracket or brace that is not closed, or a comma that is missing"),
     ("expected ',' or", "a bracket or brace that is not closed, or a comma that is missing"),
+    ("expected node content", "a bracket or brace that is not closed, or a comma that is missing"),
     ("cannot start any token", "text that begins with this character needs quotes"),
     ("unexpected end of stream", "a quote that is opened is never closed"),
     ("undefined alias", "an alias (*name) without an anchor (&name) above it"),

@@ -34,7 +34,7 @@ def raw(resized: Callable[[], None]) -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     handler = signal.signal(signal.SIGWINCH, lambda number, frame: resized())
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)  # keeps what was typed already
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from api.errors import ApiError, Invalid
+from api.errors import ApiError, Cause, Invalid
 from cli.command import Session
+from cli.connection import Unreachable
 from cli.errors import Exit, UsageError
 from cli.flags import Flag
-from cli.manifests import Manifest
+from cli.manifests import Manifest, ManifestError, from_flags, refusal
 from cli.output import chosen
 from cli.resources import qualified
 from cli.wording import of_error, suffix
@@ -50,6 +51,41 @@ def settle(session: Session, manifests: Iterable[Manifest]) -> None:
     """Gives each manifest its namespace."""
     for manifest in manifests:
         manifest.settle_namespace(session.namespace, insist=session.flags.given("namespace"))
+
+
+# Tries to write a manifest as a dry run, given all the others that come with it.
+Attempt = Callable[[Manifest, list[Manifest]], Any]
+
+
+def read(session: Session, attempt: Attempt) -> list[Manifest]:
+    """The manifests that -f names, each with its namespace. Raises ManifestError with all that is wrong.
+
+    When the files alone show mistakes, the server is still asked about the rest of them (by `attempt`, a dry run),
+    so that one look shows everything.
+    """
+    try:
+        manifests = from_flags(session.flags)
+        settle(session, manifests)
+    except ManifestError as error:
+        drafts = list(error.drafts)
+        if dry_run(session) != "client":
+            settle(session, drafts)
+            for draft in drafts:
+                draft.causes = [*draft.causes, *_more(draft, drafts, attempt)]
+        raise refusal(error.hopeless, drafts) from None
+    return manifests
+
+
+def _more(draft: Manifest, others: list[Manifest], attempt: Attempt) -> list[Cause]:
+    """What the server finds wrong, beyond what is known."""
+    known = {cause.field for cause in draft.causes}
+    try:
+        attempt(draft, others)
+    except Invalid as invalid:
+        return [cause for cause in invalid.causes if cause.field not in known]
+    except (ApiError, Unreachable):
+        pass  # that would be the next problem; the files come first
+    return []
 
 
 def each(session: Session, manifests: Iterable[Manifest], act: Callable[[Manifest], None]) -> int:

@@ -9,6 +9,7 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import uvloop
 
 from api.client import Client
 from api.informer import Informers
@@ -65,9 +68,15 @@ class Options:
         return self.store or f"sqlite://{self.data_dir.absolute()}/store.db"
 
 
+def run(options: Options) -> None:
+    """`serve` on uvloop, which saves a fifth of what a call costs (docs/adr/0007-uvloop-for-the-server.md)."""
+    uvloop.run(serve(options))
+
+
 async def serve(options: Options) -> None:
     """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _collect_garbage_rarely()
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
@@ -83,6 +92,14 @@ async def serve(options: Options) -> None:
         finally:
             await store.close()
     log.info("stopped")
+
+
+def _collect_garbage_rarely() -> None:
+    """The caches hold a great many objects that are no garbage: looking through all of them again and again costs
+    more than what is found. What forms cycles here is small and rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:

@@ -5,12 +5,12 @@ and a thousand times in one process over runtimes that run nothing.
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from api.client import Client
-from api.informer import Informer
 from api.recorder import Recorder
 from node_agent.machine import Pressure
 from node_agent.node import NodeReporter
@@ -24,11 +24,11 @@ from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
 from node_agent.pods.seams import PodNetwork
 from node_agent.pods.status import Place
+from node_agent.podsource import PodSource
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.interface import Runtime
 from node_agent.runtime.model import ImageInfo
 from node_agent.volumes.store import Volumes
-from proto.v1.pod_pb2 import Pod
 
 IMAGES_EVERY = 60.0  # seconds between looks at the node's images
 
@@ -39,7 +39,7 @@ class Server:
 
     client: Client
     publisher: StatusPublisher
-    pods: Informer[Pod]  # of this node, or of all
+    pods: PodSource  # of this node, or of all
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,21 @@ class Agent:
         self._server, self._house, self._about = server, house, about
         self.events = Recorder(server.client, "kubelet", about.name)
         self.reporter = NodeReporter(server.client, about, self._examine, self.events)
-        tools = Tools(
+        tools = self._tools(facts, tasks)
+        scheme = about.runtime_version.partition(":")[0] or "docker"
+        place = Place(about.machine.address, scheme)
+        moment = itertools.count(1).__next__
+        self.pods = PodManager(
+            tools, node=lambda: self.reporter.node, place=place, moment=moment, tasks=tasks
+        )
+        self.records = Records(house.runtime, self.pods.observe, moment, self.reporter.look)
+        self.pods.ask = self.records.ask
+        self._tasks = tasks
+        self._images: tuple[float, tuple[ImageInfo, ...]] = (-IMAGES_EVERY, ())
+
+    def _tools(self, facts: NodeFacts, tasks: asyncio.TaskGroup) -> Tools:
+        server, house = self._server, self._house
+        return Tools(
             client=server.client,
             runtime=house.runtime,
             network=house.network,
@@ -76,33 +90,16 @@ class Agent:
             disk=house.disk,
             node=facts,
         )
-        scheme = about.runtime_version.partition(":")[0] or "docker"
-        place = Place(about.machine.address, scheme)
-        self.pods = PodManager(tools, node=lambda: self.reporter.node, place=place, tasks=tasks)
-        self.records = Records(house.runtime, self.pods.observe, self.reporter.look)
-        self.pods.ask = self.records.ask
-        self._tasks = tasks
-        self._images: tuple[float, tuple[ImageInfo, ...]] = (-IMAGES_EVERY, ())
 
     def start(self) -> None:
         """Begin; everything ends with the task group."""
         self.pods.restore()
-        self._server.pods.add_handler(self._changed)
+        self._server.pods.follow(self._about.name, self.pods.changed)
         for loop in (self.records.run, self.reporter.run, self.events.run, self._follow):
             self._tasks.create_task(loop())
 
-    def _changed(self, old: Pod | None, new: Pod | None) -> None:
-        mine = [
-            pod if pod and pod.spec.nodeName == self._about.name else None for pod in (old, new)
-        ]
-        if any(mine):
-            self.pods.changed(*mine)
-
     async def _follow(self) -> None:
-        await self._server.pods.wait_synced()
-        here = self._about.name
-        pods = self._server.pods.objects.values()
-        self.pods.synced({pod.metadata.uid for pod in pods if pod.spec.nodeName == here})
+        self.pods.synced(await self._server.pods.complete(self._about.name))
 
     async def _examine(self) -> NodeHealth:
         loop, trouble = asyncio.get_running_loop(), self.records.trouble

@@ -19,6 +19,7 @@ from node_agent.podnetwork import ImaginedNetwork
 from node_agent.pods.disk import Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
+from node_agent.podsource import PodSource
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.volumes.store import NoVolumes
 from proto.v1.cluster_pb2 import Node
@@ -41,7 +42,7 @@ async def run_hollow(
     started: Callable[[list[Agent]], None] = lambda agents: None,
 ) -> None:
     """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
-    server = Server(client, StatusPublisher(client), Informer(client, Pod))
+    server = Server(client, StatusPublisher(client), PodSource(Informer(client, Pod)))
     ranges = POD_RANGES.subnets(new_prefix=24)
     async with asyncio.TaskGroup() as tasks:
         agents = [

@@ -26,6 +26,7 @@ from node_agent.pods.disk import Directory, Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.view import View
+from node_agent.podsource import PodSource
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.hollow import HollowRuntime
@@ -71,7 +72,9 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
         ):
             described = await _with_runtime(about, house.runtime, port)
             which = Selection(fields=f"spec.nodeName={options.node}")
-            server = Server(client, StatusPublisher(client), Informer(client, Pod, which))
+            server = Server(
+                client, StatusPublisher(client), PodSource(Informer(client, Pod, which))
+            )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
@@ -142,7 +145,7 @@ def _network(options: AgentOptions) -> WiredNetwork:
         cluster=options.cluster,
         node=options.node,
         pod_cidr=options.pod_cidr,
-        cluster_cidr=options.cluster_cidr,
+        cluster_cidr=options.all_pods_cidr,
     )
     return WiredNetwork(wires, options.pod_cidr)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,13 @@ class AgentOptions:
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
     most_pods: int = 110
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_pods_cidr(self) -> str:
+        """The cluster's range; a node outside of it is a cluster of its own."""
+        mine, whole = ip_network(self.pod_cidr), ip_network(self.cluster_cidr)
+        inside = mine.version == whole.version and mine.subnet_of(whole)  # type: ignore[arg-type]
+        return self.cluster_cidr if inside else self.pod_cidr
 
     @property
     def pods_dir(self) -> Path:

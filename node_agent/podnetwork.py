@@ -108,5 +108,8 @@ class WiredNetwork(ImaginedNetwork):
             await asyncio.sleep(CHECK)
 
     async def remove(self) -> None:
-        """Take down bridge, links and rules."""
-        await self._network.down()
+        """Take down bridge, links and rules. Raises RuntimeFailure."""
+        try:
+            await self._network.down()
+        except NetworkFailure as error:
+            raise NetworkUnavailable(str(error)) from error

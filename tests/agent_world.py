@@ -34,6 +34,7 @@ class World:
     client: Client
     runtimes: dict[str, HollowRuntime] = field(default_factory=dict)
     agents: list[Agent] = field(default_factory=list)
+    running: asyncio.Task[None] | None = None  # the agents
 
     @property
     def runtime(self) -> HollowRuntime:
@@ -66,8 +67,16 @@ class World:
     async def delete(self, name: str = "web", grace: int | None = None) -> None:
         await self.client.delete(Pod, name, "default", Delete(grace=grace))
 
+    async def stop_agents(self) -> None:
+        """As a crash would: whatever they were doing is cut off."""
+        assert self.running is not None
+        self.running.cancel()
+        await asyncio.wait([self.running])
+
     async def runs(self, container: str, node: str = "n0") -> list[ContainerStatus]:
-        records = await self.runtimes[node].list()
+        records = await HollowRuntime.list(
+            self.runtimes[node]
+        )  # past what a test may have put there
         return [c for record in records for c in record.containers if c.name == container]
 
     async def run_of(self, container: str, attempt: int = 0) -> ContainerStatus:
@@ -116,7 +125,7 @@ async def world(
     async with serving(store, grpc=False) as api:
         here = World(api.client, {name: runtime(name) for name in names})
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(
+            here.running = tasks.create_task(
                 run_hollow(
                     wrap(api.client),
                     names,
@@ -127,7 +136,7 @@ async def world(
             try:
                 yield here
             finally:
-                running.cancel()
+                here.running.cancel()
     await store.close()
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from cli.errors import CommandError
 from cli.kubeconfig import ADMIN
 
+HOST = "127.0.0.1"  # until there are certificates, nothing else is safe
 PORT = 6440
 POD_CIDR = "10.244.0.0/24"
 

@@ -78,6 +78,7 @@ AGENT = Command(
   # 100 hollow nodes for a control plane on another port
   helmling agent --hollow=100 --server=127.0.0.1:7000""",
     run=run,
+    tidies_up=True,
     flags=(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),

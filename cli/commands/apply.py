@@ -17,10 +17,10 @@ from cli.command import Command, Session
 from cli.commands.create import LAST_APPLIED, as_applied, attempt, remember
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
 from cli.resources import qualified
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 
 TRIES = 5  # somebody else may write between our read and our patch
 FLAGS = (
@@ -57,8 +57,7 @@ def run(session: Session) -> int | None:
             raise UsageError(f"--{name} is not supported")
     if session.args:
         raise UsageError(f"Unexpected args: {session.args}; name files with -f")
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, others: _try(session, m, others))
     for manifest in manifests:
         if not manifest.name:
             raise CommandError(f"{manifest.source}: cannot use generateName with apply: use create")

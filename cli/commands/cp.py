@@ -256,6 +256,7 @@ CP = Command(
   # Into a certain container
   helmling cp site/ web:/srv -c files""",
     run=run,
+    tidies_up=True,
     flags=(
         Flag("container", "Which container; default: the pod's first.", "c"),
         switch("no-preserve", "Do not keep owner and permissions in the container."),

@@ -8,9 +8,9 @@ from api.kinds import Kind
 from cli.command import Command, Session
 from cli.errors import UsageError, did_you_mean
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FLAGS = (
@@ -30,8 +30,7 @@ SUBCOMMANDS = ("namespace", "ns")
 def run(session: Session) -> int | None:
     if session.args:
         return _subcommand(session)
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, others: attempt(session, m, others))
     mode = dry_run(session)
     if session.flags.on("save-config"):
         for manifest in manifests:

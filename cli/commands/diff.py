@@ -134,5 +134,6 @@ DIFF = Command(
   # The same, side by side
   KUBECTL_EXTERNAL_DIFF="diff -y" helmling diff -f pod.yaml""",
     run=run,
+    tidies_up=True,
     flags=(FILENAME, RECURSIVE),
 )

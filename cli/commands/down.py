@@ -103,6 +103,7 @@ DOWN = Command(
   # Stop, and forget everything
   helmling down --wipe --yes""",
     run=run,
+    tidies_up=True,
     flags=(
         switch("keep-pods", "Leave the pods' containers running."),
         switch("wipe", "Also delete the data directory: all objects are lost."),

@@ -75,7 +75,8 @@ class Editing:
         sys.stdout.flush()
         try:
             done = subprocess.run([*shlex.split(editor), self.path], check=False)
-        except FileNotFoundError:
+        except OSError:  # not there, or not executable
+            os.unlink(self.path)
             raise CommandError(
                 f'unable to launch the editor "{editor}": set EDITOR to one that is installed'
             ) from None
@@ -188,6 +189,7 @@ EDIT = Command(
   # With another editor
   KUBE_EDITOR=nano helmling edit node n1""",
     run=run,
+    tidies_up=True,
     flags=(OUTPUT,),
     complete="resources",
 )

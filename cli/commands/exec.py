@@ -15,7 +15,7 @@ from typing import Any
 from api.errors import ApiError
 from api.kinds import find
 from cli.command import Command, Session
-from cli.commands.logs import containers, default_container
+from cli.commands.logs import containers, default_container, defaulted
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, switch
 from cli.quickgrpc import RpcError
@@ -159,9 +159,7 @@ def choose_container(session: Session, name: str) -> Any:
             f"container {chosen} not found in pod {name}; it has: {', '.join(containers(pod))}"
         )
     if not chosen:
-        chosen = default_container(pod)
-        if len(pod.spec.containers) > 1 and not session.flags.on("quiet"):
-            session.warn(f'Defaulted container "{chosen}" out of: {", ".join(containers(pod))}')
+        chosen = default_container(pod) if session.flags.on("quiet") else defaulted(session, pod)
     return ContainerTarget(namespace=session.namespace, pod=name, container=chosen)
 
 
@@ -217,6 +215,7 @@ EXEC = Command(
   # Pipe a file into a program in the second container
   helmling exec -i web -c db -- sh -c 'cat > /tmp/dump' < dump""",
     run=run_exec,
+    tidies_up=True,
     flags=COMMON,
     complete="pods",
 )
@@ -231,6 +230,7 @@ ATTACH = Command(
   # Talk to a shell that the pod runs
   helmling attach -it shell""",
     run=run_attach,
+    tidies_up=True,
     flags=COMMON,
     complete="pods",
 )

@@ -86,10 +86,20 @@ def _named(session: Session) -> list[Source]:
     kind, name = targets[0]
     if kind.name != "Pod":
         raise CommandError(f"cannot get the logs from {kind.plural}: only pods have logs")
+    if session.flags.text("container"):
+        return [Source(session.namespace, name, session.flags.text("container"))]
+    pod = session.server.get(kind, name, session.namespace)
     if session.flags.on("all-containers"):
-        pod = session.server.get(kind, name, session.namespace)
         return [Source(session.namespace, name, each) for each in containers(pod)]
-    return [Source(session.namespace, name, session.flags.text("container"))]
+    return [Source(session.namespace, name, defaulted(session, pod))]
+
+
+def defaulted(session: Session, pod: Any) -> str:
+    """The container to take when nobody names one; says so when there are others."""
+    chosen = default_container(pod)
+    if len(containers(pod)) > 1:
+        session.warn(f'Defaulted container "{chosen}" out of: {", ".join(containers(pod))}')
+    return chosen
 
 
 def _selected(session: Session) -> list[Source]:
@@ -149,11 +159,6 @@ def _prefixed(source: Source, data: bytes) -> bytes:
 
 
 def _one(session: Session, source: Source) -> int:
-    if session.flags.on("prefix") and not source.container:
-        kind = find("pod")
-        assert kind is not None
-        pod = session.server.get(kind, source.pod, source.namespace)
-        source = Source(source.namespace, source.pod, default_container(pod))
     for data in _lines(session, source, many=session.flags.given("selector")):
         _write(data)
     return 0

@@ -150,43 +150,48 @@ def _accept(session: Session, listener: socket.socket, pod: str, port: int) -> N
         connection, _ = listener.accept()
         session.say(f"Handling connection for {listener.getsockname()[1]}")
         sys.stdout.flush()
-        threading.Thread(target=_carry, args=(session, connection, pod, port), daemon=True).start()
+        carrier = Carrier(session, connection)
+        threading.Thread(target=carrier.run, args=(pod, port), daemon=True).start()
 
 
-def _carry(session: Session, connection: socket.socket, pod: str, port: int) -> None:
-    """One connection, from open to close."""
-    room = threading.Semaphore(WAITING)
-    requests: SimpleQueue[Any] = SimpleQueue()
-    opening = PortForwardOpen(namespace=session.namespace, pod=pod, port=port)
-    requests.put(PortForwardRequest(open=opening))
+class Carrier:
+    """One connection, from open to close. `room` bounds what was read and has not been sent."""
 
-    def outgoing() -> Iterator[Any]:
-        while (request := requests.get()) is not None:
-            yield request
-            room.release()
+    def __init__(self, session: Session, connection: socket.socket) -> None:
+        self.session, self.connection = session, connection
+        self.requests: SimpleQueue[Any] = SimpleQueue()  # None ends the stream
+        self.room = threading.Semaphore(WAITING)
 
-    def read() -> None:
+    def run(self, pod: str, port: int) -> None:
+        opening = PortForwardOpen(namespace=self.session.namespace, pod=pod, port=port)
+        self.requests.put(PortForwardRequest(open=opening))
+        answers = self.session.server.stream("PortForward", self.outgoing())
+        threading.Thread(target=self.read, daemon=True).start()
         try:
-            while data := connection.recv(CHUNK):
-                room.acquire()
-                requests.put(PortForwardRequest(data=data))
+            for answer in answers:
+                self.connection.sendall(answer.data)
+        except RpcError as error:
+            self.session.warn(_broken(pod, port, error_of(error)))
         except OSError:
-            pass  # the other direction has closed it
-        requests.put(PortForwardRequest(closeWrite=True))
+            pass  # the client has gone
+        finally:
+            self.requests.put(None)
+            answers.cancel()
+            _close(self.connection)
 
-    answers = session.server.stream("PortForward", outgoing())
-    threading.Thread(target=read, daemon=True).start()
-    try:
-        for answer in answers:
-            connection.sendall(answer.data)
-    except RpcError as error:
-        session.warn(_broken(pod, port, error_of(error)))
-    except OSError:
-        pass  # the client has gone
-    finally:
-        requests.put(None)
-        answers.cancel()
-        _close(connection)
+    def outgoing(self) -> Iterator[Any]:
+        while (request := self.requests.get()) is not None:
+            yield request
+            if request.data:
+                self.room.release()
+
+    def read(self) -> None:
+        """In a thread of its own: what the client sends."""
+        with suppress(OSError):  # the other direction has closed it
+            while data := self.connection.recv(CHUNK):
+                self.room.acquire()
+                self.requests.put(PortForwardRequest(data=data))
+        self.requests.put(PortForwardRequest(closeWrite=True))
 
 
 def _close(connection: socket.socket) -> None:

@@ -7,10 +7,10 @@ from cli.commands.create import attempt as try_create
 from cli.commands.create import remember
 from cli.errors import CommandError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest, from_flags
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
 from cli.watching import Deadline, gone
-from cli.writing import DRY_RUN, check_all, dry_run, each, settle, tell
+from cli.writing import DRY_RUN, check_all, dry_run, each, read, tell
 from proto.v1.meta_pb2 import DeleteOptions
 
 FLAGS = (
@@ -26,8 +26,7 @@ FLAGS = (
 
 
 def run(session: Session) -> int | None:
-    manifests = from_flags(session.flags)
-    settle(session, manifests)
+    manifests = read(session, lambda m, _: _update(session, m, "server"))
     mode = dry_run(session)
     for manifest in manifests:
         if not manifest.name:

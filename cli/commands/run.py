@@ -225,5 +225,6 @@ RUN = Command(
   # With variables and labels
   helmling run web --image=helmling/hello:v1 --env=COLOR=blue --labels=app=web,tier=front""",
     run=run,
+    tidies_up=True,
     flags=FLAGS,
 )

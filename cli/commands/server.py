@@ -1,6 +1,5 @@
 """`helmling server`: the control plane in the foreground, until Ctrl-C."""
 
-import asyncio
 import re
 import sys
 from pathlib import Path
@@ -46,7 +45,7 @@ def run(session: Session) -> int | None:
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
-        asyncio.run(control_plane.serve(options))
+        control_plane.run(options)
     except (CannotOpen, CannotListen) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
@@ -70,6 +69,7 @@ SERVER = Command(
   # On etcd
   helmling server --store=etcd://127.0.0.1:2379""",
     run=run,
+    tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),

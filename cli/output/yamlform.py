@@ -20,8 +20,10 @@ NUMBER = re.compile(
 TIME = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]|[ \t]+|$)")
 BEFORE_SPACE = "-?:"  # indicators only when a space follows
 INDICATORS = set("#,[]{}&*!|>'\"%@`")
-PLAIN_INSIDE = re.compile(r": |:$| #|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\t]")
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+PLAIN_INSIDE = re.compile(r": |:$| #|\t")
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def dump(value: Any) -> str:
@@ -32,7 +34,7 @@ def dump(value: Any) -> str:
 def _lines(value: Any, indent: str) -> Iterator[str]:
     if isinstance(value, dict) and value:
         for key in sorted(value):
-            yield from _entry(indent + scalar(str(key), indent) + ":", value[key], indent)
+            yield from _entry(f"{indent}{_key(str(key))}:", value[key], indent)
     elif isinstance(value, list) and value:
         for item in value:
             yield from _item(item, indent)
@@ -50,6 +52,10 @@ def _entry(start: str, value: Any, indent: str) -> Iterator[str]:
         yield from _lines(value, indent)
     else:
         yield f"{start} {scalar(value, indent)}"
+
+
+def _key(text: str) -> str:
+    return _escaped(text) if "\n" in text else scalar(text, "")
 
 
 def _item(value: Any, indent: str) -> Iterator[str]:
@@ -86,7 +92,9 @@ def _text(text: str, indent: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return json.dumps(text, ensure_ascii=True)
+    """In double quotes, on one line."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def _means_something_else(text: str) -> bool:

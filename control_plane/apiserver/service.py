@@ -15,9 +15,9 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
 from api.errors import ApiError, BadRequest, status_of
+from api.grpc_server import Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
 from control_plane.apiserver.collection import Step, delete_collection, run_all
-from control_plane.apiserver.handlers import Context, handler_of
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.reads import (
     ListQuery,
@@ -35,6 +35,7 @@ from proto.v1 import service_pb2 as pb
 from proto.v1.meta_pb2 import ListMeta
 
 WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
+VERSION = version("helmling")
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
@@ -59,7 +60,7 @@ class Resources:
             "Batch": self._batch,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs)
+        return handler_of("Resources", verbs, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
@@ -201,7 +202,7 @@ class Resources:
 
     async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
         return pb.VersionResponse(
-            helmling=version("helmling"),
+            helmling=VERSION,
             kubernetes=KUBERNETES,
             python=platform.python_version(),
             platform=f"{platform.system().lower()}/{platform.machine()}",

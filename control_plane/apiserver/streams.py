@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError, Message
 from api import rpc
 from api.client import Client
 from api.errors import BadRequest, NotFound, Unavailable
+from api.grpc_server import Context, handler_of
 from control_plane.apiserver import containers
-from control_plane.apiserver.handlers import Context, handler_of
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -34,13 +34,13 @@ class Streams:
         self._client = client
 
     def handler(self) -> grpc.GenericRpcHandler:
-        verbs = {
+        verbs: dict[str, Any] = {
             "Logs": self._logs,
             "Exec": self._exec,
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", verbs)
+        return handler_of("Streams", verbs, encoded=True)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target

@@ -13,6 +13,7 @@ from node_agent.runtime import references
 from node_agent.runtime.errors import InvalidImageName, RuntimeFailure
 from node_agent.runtime.interface import Images
 from node_agent.runtime.model import ImageInfo
+from node_agent.spawning import spawn
 from proto.v1.pod_pb2 import Container
 
 Say = Callable[[Literal["Normal", "Warning"], str, str], None]  # type, reason, message of an event
@@ -64,7 +65,7 @@ class ImageKeeper:
         loop = asyncio.get_running_loop()
         began = loop.time()
         if image not in self._pulls:
-            self._pulls[image] = self.tasks.create_task(self._fetch(image))
+            self._pulls[image] = spawn(self.tasks, self._fetch(image))
         outcome = await asyncio.shield(self._pulls[image])
         if isinstance(outcome, RuntimeFailure):
             say("Warning", "Failed", f'Failed to pull image "{image}": {outcome}')

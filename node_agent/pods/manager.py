@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from api import clock
 from node_agent.pods.admission import refusal
 from node_agent.pods.hands import Hands, Tools
+from node_agent.pods.records import Moment
 from node_agent.pods.sandboxspec import host_ports
 from node_agent.pods.status import Place
 from node_agent.pods.worker import PodWorker
 from node_agent.runtime.model import PodRecord
+from node_agent.spawning import spawn
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
 
@@ -25,14 +27,21 @@ class PodManager:
     """Owner of the workers. All methods but `run` are told and do not wait."""
 
     def __init__(
-        self, tools: Tools, *, node: Callable[[], Node], place: Place, tasks: asyncio.TaskGroup
+        self,
+        tools: Tools,
+        *,
+        node: Callable[[], Node],
+        place: Place,
+        moment: Moment,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         self.ask: Callable[[], None] = lambda: None  # look at the runtime again; set by the wiring
         self._tools, self._hands = tools, Hands(tools)
         self._node, self._place, self._tasks = node, place, tasks
+        self._moment = moment
         self._workers: dict[str, PodWorker] = {}  # by pod uid
         self._records: dict[str, PodRecord] = {}  # by pod uid, of the last list
-        self._began = -1.0  # loop time at which that list was begun
+        self._began = -1  # the moment at which that list was begun
         self._complete = False  # the server has told us all pods at least once
 
     @property
@@ -64,7 +73,7 @@ class PodManager:
             self._vanished(uid)
         self._sweep()
 
-    def observe(self, records: Sequence[PodRecord], began: float) -> None:
+    def observe(self, records: Sequence[PodRecord], began: int) -> None:
         """A listener of `Records`."""
         first = self._began < 0
         self._records, self._began = {r.pod_uid: r for r in records}, began
@@ -79,7 +88,14 @@ class PodManager:
 
     def _take_on(self, pod: Pod) -> None:
         uid = pod.metadata.uid
-        worker = PodWorker(pod, self._tools, self._hands, ask=self.ask, place=self._place)
+        worker = PodWorker(
+            pod,
+            self._tools,
+            self._hands,
+            ask=self.ask,
+            moment=self._moment,
+            place=self._place,
+        )
         if uid not in self._records and not pod.status.HasField("startTime"):
             refused = refusal(pod, self._active(), self._node())
             if refused is not None:
@@ -89,7 +105,7 @@ class PodManager:
         self._workers[uid] = worker
         if self._began >= 0:
             worker.observe(self._records.get(uid, PodRecord(uid)), self._began)
-        self._tasks.create_task(self._work(worker))
+        spawn(self._tasks, self._work(worker))
 
     def _active(self) -> list[Pod]:
         """The pods that use the node's resources."""

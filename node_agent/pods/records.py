@@ -17,14 +17,19 @@ log = logging.getLogger(__name__)
 RELIST = 10.0  # seconds
 PAUSE = 1.0  # seconds after the runtime could not be asked
 
-# Told all records, and the loop's time at which the list was begun.
-Listener = Callable[[Sequence[PodRecord], float], None]
+# The order of events within the agent: each call gives a larger number. Time itself may stand still between two.
+Moment = Callable[[], int]
+# Told all records, and the moment at which the list was begun.
+Listener = Callable[[Sequence[PodRecord], int], None]
 
 
 class Records:
-    def __init__(self, runtime: Pods, listener: Listener, turned: Callable[[], None]) -> None:
+    def __init__(
+        self, runtime: Pods, listener: Listener, moment: Moment, turned: Callable[[], None]
+    ) -> None:
         """`turned` is told when the runtime ceases to answer, or answers again."""
-        self._runtime, self._listener, self._turned = runtime, listener, turned
+        self._runtime, self._listener = runtime, listener
+        self._moment, self._turned = moment, turned
         self._wanted = asyncio.Event()
         self.trouble = "the container runtime has not been asked yet"  # "" while it answers
 
@@ -45,7 +50,7 @@ class Records:
     async def _look(self) -> None:
         while True:
             self._wanted.clear()
-            began = asyncio.get_running_loop().time()
+            began = self._moment()
             try:
                 records = await self._runtime.list()
             except RuntimeFailure as error:

@@ -20,6 +20,7 @@ ff00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
+DOMAIN = "cluster.local"
 MOST_NAMESERVERS = 3  # the resolver library reads no more
 
 
@@ -31,7 +32,7 @@ def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpe
         pod_name=meta.name,
         pod_namespace=meta.namespace,
         attempt=attempt,
-        hostname=hostname_of(pod),
+        hostname=full_name_of(pod) if spec.setHostnameAsFQDN else hostname_of(pod),
         ip=ip,
         namespaces=Namespaces(
             spec.hostNetwork, spec.hostPID, spec.hostIPC, spec.shareProcessNamespace
@@ -41,6 +42,12 @@ def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpe
         hosts=None if spec.hostNetwork and not spec.hostAliases else hosts(pod, ip),
         labels=dict(meta.labels),
     )
+
+
+def full_name_of(pod: Pod) -> str:
+    """The host name with its domain; a pod without a subdomain has none."""
+    name, subdomain = hostname_of(pod), pod.spec.subdomain
+    return f"{name}.{subdomain}.{pod.metadata.namespace}.svc.{DOMAIN}" if subdomain else name
 
 
 def host_ports(pod: Pod, ip: str) -> list[HostPort]:
@@ -61,7 +68,8 @@ def hosts(pod: Pod, ip: str) -> str:
     """The text of /etc/hosts."""
     text = _HOSTS_HEAD
     if ip:
-        text += f"{ip}\t{hostname_of(pod)}\n"
+        names = dict.fromkeys((full_name_of(pod), hostname_of(pod)))
+        text += "\t".join((ip, *names)) + "\n"
     for alias in pod.spec.hostAliases:
         text += f"{alias.ip}\t{chr(9).join(alias.hostnames)}\n"
     return text

@@ -19,10 +19,12 @@ from node_agent.pods.hands import Case, Hands, Tools
 from node_agent.pods.health import HealthWatch
 from node_agent.pods.memory import Memory
 from node_agent.pods.plan import plan
+from node_agent.pods.records import Moment
 from node_agent.pods.status import Place, pod_status
 from node_agent.pods.view import View
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.model import PodRecord
+from node_agent.spawning import spawn
 from proto.v1.pod_pb2 import Pod, PodStatus
 
 log = logging.getLogger(__name__)
@@ -33,17 +35,26 @@ class PodWorker:
     """Owner of everything that is known of one pod here."""
 
     def __init__(
-        self, pod: Pod, tools: Tools, hands: Hands, *, ask: Callable[[], None], place: Place
+        self,
+        pod: Pod,
+        tools: Tools,
+        hands: Hands,
+        *,
+        ask: Callable[[], None],
+        moment: Moment,
+        place: Place,
     ) -> None:
+        """`ask` makes `Records` look again; `moment` is the clock it counts by."""
         self.pod = pod
         self.memory = Memory()
         self.record = PodRecord(pod.metadata.uid)
-        self._tools, self._hands, self._ask, self._place = tools, hands, ask, place
+        self._tools, self._hands, self._place = tools, hands, place
+        self._ask, self._moment = ask, moment
         self._reported = PodStatus()
         self._reported.CopyFrom(pod.status)
         self._attention = asyncio.Event()
-        self._seen_at = -1.0  # loop time at which the list that `record` is from was begun
-        self._acted_at = 0.0  # loop time of the end of the last step; older lists are stale
+        self._seen_at = -1  # the moment at which the list that `record` is from was begun
+        self._acted_at = 0  # the moment of the end of the last step; older lists are stale
         self._step: asyncio.Task[None] | None = None
         self._doing: tuple[Action, ...] = ()  # the step's actions
         self._wake: datetime | None = None
@@ -76,8 +87,8 @@ class PodWorker:
         lifetime.refuse(self.memory, reason, message, clock.now())
         self._attention.set()
 
-    def observe(self, record: PodRecord, began: float) -> None:
-        """What the runtime has of the pod, by a list that was begun at loop time `began`."""
+    def observe(self, record: PodRecord, began: int) -> None:
+        """What the runtime has of the pod, by a list that was begun at the moment `began`."""
         if began < self._acted_at:
             return
         stale = self._seen_at < self._acted_at
@@ -148,7 +159,7 @@ class PodWorker:
         self._wake = step.wake
         if step.actions:
             self._doing = step.actions
-            self._step = tasks.create_task(self._carry_out(step.actions))
+            self._step = spawn(tasks, self._carry_out(step.actions))
 
     def _is_overtaken(self) -> bool:
         """The pod is to end, sooner than the step under way would end it."""
@@ -176,7 +187,7 @@ class PodWorker:
     def _finish(self, case: Case, actions: tuple[Action, ...]) -> None:
         """A fresh sandbox is known without looking; anything else is looked at."""
         self._step, self._gone = None, case.gone
-        self._acted_at = asyncio.get_running_loop().time()
+        self._acted_at = self._moment()
         if len(actions) == 1 and isinstance(actions[0], Prepare):
             self.record, self._seen_at = case.view.record, self._acted_at
         else:

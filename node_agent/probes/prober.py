@@ -15,6 +15,7 @@ from node_agent.probes.check import Subject, check
 from node_agent.probes.judge import Judge, timing
 from node_agent.probes.result import Result
 from node_agent.runtime.interface import Streams
+from node_agent.spawning import spawn
 from proto.v1.pod_pb2 import Container, Probe
 
 # What a probe found that people should hear of: (kind, result).
@@ -47,7 +48,7 @@ class Prober:
             self._up.set()
         for kind, probe in self._probes().items():
             if kind != "startup" or not self.health.started:
-                self._tasks[kind] = tasks.create_task(self._watch(kind, probe))
+                self._tasks[kind] = spawn(tasks, self._watch(kind, probe))
 
     def stop(self, *kinds: ProbeKind) -> None:
         """Stop asking; without kinds: altogether."""

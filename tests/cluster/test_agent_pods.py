@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.struct_pb2 import Value
 
@@ -27,7 +28,7 @@ from proto.v1.pod_pb2 import (
 from tests.agent_world import World, condition, container, eventually, is_ready, now, pod, simulate
 
 
-def exec_probe(*command: str, **numbers: int) -> Probe:
+def exec_probe(*command: str, **numbers: Any) -> Probe:
     return Probe(exec=ExecAction(command=command), **numbers)
 
 
@@ -298,7 +299,7 @@ def test_a_startup_probe_holds_the_others_back() -> None:
         return ExecResult(0 if up[0] else 1, b"")
 
     async def scenario(world: World) -> None:
-        probes = {
+        probes: dict[str, Any] = {
             "startupProbe": exec_probe("startup", periodSeconds=1, failureThreshold=30),
             "livenessProbe": exec_probe("liveness", periodSeconds=1),
             "readinessProbe": exec_probe("readiness", periodSeconds=1),
@@ -341,7 +342,7 @@ def test_a_hook_that_takes_all_leaves_two_seconds() -> None:
     class Busy(HollowRuntime):
         async def exec_capture(
             self, container_id: str, command: object, *, timeout: float
-        ) -> ExecResult:  # type: ignore[override]
+        ) -> ExecResult:
             await asyncio.sleep(timeout)
             raise ExecTimeout("too slow")
 
@@ -516,7 +517,7 @@ def test_the_environment_knows_the_pod() -> None:
     seen: list[dict[str, str]] = []
 
     class Watched(HollowRuntime):
-        async def create_container(self, spec: object) -> str:  # type: ignore[override]
+        async def create_container(self, spec: object) -> str:
             seen.append(dict(spec.env))  # type: ignore[attr-defined]
             return await super().create_container(spec)  # type: ignore[arg-type]
 

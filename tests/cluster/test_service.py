@@ -9,10 +9,11 @@ import grpc.aio
 import pytest
 from google.protobuf.any_pb2 import Any as Envelope
 
-from api import rpc
+from api import kinds, rpc
 from api.errors import (
     ApiError,
     BadRequest,
+    Expired,
     Internal,
     Invalid,
     MethodNotAllowed,
@@ -21,13 +22,14 @@ from api.errors import (
     UnsupportedMedia,
 )
 from api.grpc_client import connect
+from control_plane.apiserver import watcher
 from control_plane.apiserver.server import ApiServer, CannotListen
 from control_plane.store.memory import MemoryStore
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta
 from proto.v1.pod_pb2 import Pod
-from tests.apiserver import World, nothing_left, pod, serving
+from tests.apiserver import World, nothing_left, pod, serving, until
 
 Ask = Callable[[str, Any], Coroutine[Any, Any, Any]]
 PODS = pb.Target(resource="pods", namespace="default")
@@ -286,6 +288,36 @@ def test_initial_events_end_with_a_bookmark() -> None:
         assert end.annotations["k8s.io/initial-events-end"] == "true"
         assert end.resourceVersion == made.metadata.resourceVersion
         call.cancel()
+
+    run(scenario)
+
+
+def test_a_client_that_does_not_read_is_told_to_list_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not take stays in the connection's window and 20 references; then its place is gone."""
+    monkeypatch.setattr(watcher, "PENDING", 20)
+
+    async def scenario(world: World, stub: Any) -> None:
+        large = Node(metadata=ObjectMeta(name="large", annotations={"a": "x" * 200_000}))
+        made = await world.client.create(large)
+        nodes = pb.Target(resource="nodes")
+        version = made.metadata.resourceVersion
+        call = stub.Watch(pb.WatchRequest(target=nodes, resourceVersion=version))
+        cache = world.server.cache.of(kinds.of(Node))
+        await until(lambda: list(cache.watchers()))
+        for number in range(200):
+            made.metadata.labels["n"] = str(number)
+            made.metadata.resourceVersion = ""
+            await world.client.update(made)
+        received = 0
+
+        async def read() -> None:
+            nonlocal received
+            async for batch in call:
+                received += len(batch.events)
+
+        assert isinstance(await refused(read()), Expired)
+        assert received < 200
+        assert not list(cache.watchers())
 
     run(scenario)
 

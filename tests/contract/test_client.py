@@ -1,7 +1,7 @@
-"""What every client promises, in the server's process and over the wire, on every kind of store that needs no server.
+"""What every client promises, in the server's process and over the wire, on every kind of store.
 
-The same scenarios run over {local, grpc} × {memory, SQLite}. They are the behaviour that a Kubernetes user knows;
-S#n is the row of the checklist.
+The same scenarios run over {local, grpc} × {memory, SQLite}, and once more on etcd. They are the behaviour
+that a Kubernetes user knows; S#n is the row of the checklist.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from proto.v1.cluster_pb2 import Event, Lease, LeaseSpec, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta, ObjectReference
 from proto.v1.pod_pb2 import Pod
 from tests.apiserver import World, pod, run_scenario
+from tests.etcd_server import EtcdServers
 
 Scenario = Callable[[World], Coroutine[Any, Any, None]]
 Run = Callable[[Scenario], None]
@@ -41,10 +42,22 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reads, "PATIENCE", 0.2)
 
 
-@pytest.fixture(params=["local-memory", "local-sqlite", "grpc-memory", "grpc-sqlite"])
+@pytest.fixture(
+    params=[
+        "local-memory",
+        "local-sqlite",
+        "grpc-memory",
+        "grpc-sqlite",
+        pytest.param("local-etcd", marks=pytest.mark.etcd),
+    ]
+)
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     client, store = request.param.split("-")
-    url = "memory://" if store == "memory" else f"sqlite://{tmp_path}/store.db"
+    url = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/store.db"}.get(store)
+    if url is None:
+        servers: EtcdServers = request.getfixturevalue("etcd")
+        servers.delete_everything()
+        url = servers.url
     return lambda scenario: run_scenario(url, client == "grpc", scenario)
 
 
@@ -725,6 +738,19 @@ def test_concurrent_watchers_see_the_same(run: Run) -> None:
         assert all(result == results[0] for result in results)
         versions = [int(version) for _, _, version in results[0]]
         assert versions == sorted(versions)
+
+    run(scenario)
+
+
+def test_watchers_of_the_same_share_bytes_and_not_places(run: Run) -> None:
+    """Each begins at the same version, later and later: what was put together for one must fit the next."""
+
+    async def scenario(world: World) -> None:
+        start = (await world.client.list(Node)).version
+        for number in range(5):
+            await world.client.create(node(f"n{number}"))
+            events = await seen(world, Node, Selection(), start, number + 1)
+            assert [name for _, name, _ in events] == [f"n{each}" for each in range(number + 1)]
 
     run(scenario)
 

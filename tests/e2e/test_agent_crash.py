@@ -112,7 +112,7 @@ def test_a_pod_that_was_removed_while_the_agent_was_away_is_cleaned_up(tmp_path:
             await node.delete(grace=0)
             agent = AgentProcess(node.options)
             while (  # noqa: ASYNC110 - nobody tells us
-                node.containers(all=True) or list(node.options.pods_dir.iterdir())
+                bool(node.containers(all=True)) or any(node.options.pods_dir.iterdir())
             ):
                 await asyncio.sleep(0.1)
         finally:

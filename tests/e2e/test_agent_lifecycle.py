@@ -1,6 +1,7 @@
 """Pods on a real node: real containers, real network, real disk."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_init_containers_and_sidecars_in_their_order(tmp_path: Path) -> None:
     """S#39, S#40: init to success, sidecar up first and down last; all see one volume."""
     note = tmp_path / "note"
 
-    def writes(name: str, **fields: object) -> Container:
+    def writes(name: str, **fields: Any) -> Container:
         said = f"echo {name} up >> /note"
         script = f"trap 'echo {name} down >> /note; exit 0' TERM; {said}; sleep 1000 & wait $!"
         mount = VolumeMount(name="note", mountPath="/note")

@@ -46,18 +46,31 @@ def mounts_below(folder: str) -> list[str]:
     return [point for point in points if point.startswith(f"{folder}/")]
 
 
-class Private:
-    """An engine apart from the machine's own: its own socket, disk and run folder, and no network."""
+@pytest.fixture
+def bridge() -> Iterator[str]:
+    """A bridge for an engine of our own. (With --bridge=none it would remove docker0, which is another engine's.)"""
+    name = f"hlt{os.getpid()}"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "198.18.77.1/24", "dev", name], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=True)
 
-    def __init__(self, folder: Path) -> None:
+
+class Private:
+    """An engine apart from the machine's own: its own socket, disk, run folder and bridge, and no firewall rules."""
+
+    def __init__(self, folder: Path, bridge: str) -> None:
         self.state = folder / "state"
         self.address = f"unix://{folder}/docker.sock"
         self.arguments = [
             f"--data-root={folder}/data",
             f"--exec-root={folder}/exec",
             f"--pidfile={folder}/docker.pid",
-            "--bridge=none",
+            f"--bridge={bridge}",
             "--iptables=false",
+            "--ip-forward=false",
         ]
 
     def ensure(self, *more: str) -> Engine:
@@ -68,8 +81,8 @@ class Private:
 
 
 @pytest.fixture
-def private(folder: Path) -> Private:
-    return Private(folder)
+def private(bridge: str, folder: Path) -> Private:
+    return Private(folder, bridge)
 
 
 class TestOurOwn:

@@ -48,12 +48,16 @@ def test_it_starts_and_ends_politely(tmp_path: Path) -> None:
             assert conf.stat().st_mode & 0o777 == 0o600
             async with connect(address) as client:
                 await client.create(pod())
-                start = (await client.list(Pod)).version
-                waiting = asyncio.ensure_future(anext(client.watch(Pod, version=start)))
-                await client.version()
+                batches = client.watch(Pod, version="")
+                await anext(batches)  # the watch has begun
+
+                async def drain() -> None:
+                    async for _ in batches:
+                        pass
+
                 process.send_signal(signal.SIGTERM)
-                with pytest.raises(Unavailable):
-                    await waiting
+                with pytest.raises(Unavailable, match="going down"):
+                    await drain()
             assert await process.wait() == 0
 
     asyncio.run(main())

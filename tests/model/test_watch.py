@@ -111,20 +111,24 @@ async def follow(world: World, selection: str, after: int, found: list[Any]) -> 
 def plays(draw: st.DrawFn) -> list[Any]:
     look = st.none() | st.tuples(st.sampled_from(TIERS), st.booleans())
     write = st.tuples(st.sampled_from(NAMES), look)
-    watch = st.tuples(
-        st.just("watch"), st.sampled_from(sorted(SELECTIONS)), st.floats(0, 1), st.booleans()
-    )
-    return draw(st.lists(write | watch, min_size=1, max_size=40))
+    watch = st.tuples(st.just("watch"), st.sampled_from(sorted(SELECTIONS)), st.floats(0, 1))
+    turns = st.tuples(st.just("run"), st.sampled_from([1, 3, 12]))  # of the event loop
+    return draw(st.lists(write | watch | turns | write, min_size=5, max_size=40))
 
 
 @given(plays())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_watchers_see_exactly_the_changes(play: list[Any]) -> None:
     async def main() -> None:
         async with asyncio.timeout(60), serving(MemoryStore(), grpc=False) as world:
             await perform(world, play)
 
     asyncio.run(main())
+
+
+async def turns_of_the_loop(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def perform(world: World, play: list[Any]) -> None:
@@ -134,20 +138,20 @@ async def perform(world: World, play: list[Any]) -> None:
     async with asyncio.TaskGroup() as tasks:
         running = []
         for step in play:
+            if step[0] == "run":
+                await turns_of_the_loop(step[1])
+                continue
             if step[0] != "watch":
                 await model.write(*step)
                 continue
-            _, selection, where, let_run = step
+            _, selection, where = step
             after = first + round((await world.store.revision() - first) * where)
             watchers.append((selection, after, []))
             running.append(tasks.create_task(follow(world, *watchers[-1])))
-            if let_run:
-                await asyncio.sleep(0)
         wanted = [expected(model.log, selection, after) for selection, after, _ in watchers]
         for (_, _, found), want in zip(watchers, wanted, strict=True):
             await until(lambda found=found, want=want: len(found) >= len(want))
-        for _ in range(20):  # turns of the loop in which an event too many would come
-            await asyncio.sleep(0)
+        await turns_of_the_loop(20)  # in which an event too many would come
         for task in running:
             task.cancel()
     assert [found for _, _, found in watchers] == wanted

@@ -13,7 +13,7 @@ from control_plane.apiserver.validation.containers import validate_containers
 from control_plane.apiserver.validation.resources import validate_amounts
 from control_plane.apiserver.validation.scheduling import validate_scheduling
 from control_plane.apiserver.validation.volumes import validate_volumes
-from proto.v1.pod_pb2 import Binding, Pod, PodSecurityContext, PodSpec
+from proto.v1.pod_pb2 import Binding, PodSecurityContext, PodSpec
 
 _SEARCHES_LIMIT = 2048  # characters of all search domains together
 _GROUP_LIMIT = 2**31 - 1
@@ -37,10 +37,10 @@ def validate_pod_spec(spec: PodSpec, path: str = "spec") -> list[Cause]:
     return found
 
 
-def validate_new_pod(pod: Pod) -> list[Cause]:
-    """What holds only at creation."""
-    found = validate_pod_spec(pod.spec)
-    if pod.spec.schedulingGates and pod.spec.nodeName:
+def validate_new_pod(spec: PodSpec) -> list[Cause]:
+    """With what holds only at creation."""
+    found = validate_pod_spec(spec)
+    if spec.schedulingGates and spec.nodeName:
         told = "cannot be set until all schedulingGates have been cleared"
         found.append(causes.forbidden("spec.nodeName", told))
     return found

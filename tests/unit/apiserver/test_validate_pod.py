@@ -1,5 +1,4 @@
 """Everything that can be wrong with a new pod, in the words in which it is told."""
-# ruff: noqa: E501  (what is told is quoted on one line)
 
 from typing import Any
 

@@ -5,6 +5,7 @@ InternalError, with the traceback in the log and not in the answer.
 """
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,8 +21,28 @@ DETAILS = 1000  # characters of a message in the status line; the whole is in th
 Context: TypeAlias = Any  # a grpc.aio.ServicerContext, for which there are no types
 
 
-def handler_of(service: str, verbs: dict[str, Any]) -> grpc.GenericRpcHandler:
-    """Makes a service of coroutines: each takes (request, context); unary ones return bytes, others write them."""
+Verb: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+# What went wrong, in the API's words. Never raises.
+Translate: TypeAlias = Callable[[BaseException], ApiError]
+
+
+def internal(error: BaseException) -> ApiError:
+    """Something nobody has foreseen: told in the log, not in the answer."""
+    log.error("request_failed", exc_info=error)
+    return Internal("the server failed to do this; its log says why")
+
+
+def handler_of(
+    service: str,
+    verbs: Mapping[str, Verb],
+    *,
+    encoded: bool = False,
+    translate: Translate = internal,
+) -> grpc.GenericRpcHandler:
+    """Makes a service of coroutines: each takes (request, context); unary ones return, others write to the context.
+
+    `encoded`: replies, and the requests of a stream, are bytes, for whoever passes on what he has.
+    """
     makers: dict[str, Any] = {
         "unary_unary": grpc.unary_unary_rpc_method_handler,
         "unary_stream": grpc.unary_stream_rpc_method_handler,
@@ -30,16 +51,17 @@ def handler_of(service: str, verbs: dict[str, Any]) -> grpc.GenericRpcHandler:
     handlers: dict[str, Any] = {}
     for method in rpc.methods(service):
         # A malformed request is refused by grpc itself, as INTERNAL; so it is read inside, where we can say more.
+        parsed = method.streams_in and not encoded
         handlers[method.name] = makers[method.shape](
-            _guarded(verbs[method.name], method),
-            request_deserializer=None,
-            response_serializer=None,
+            _guarded(verbs[method.name], method, translate),
+            request_deserializer=method.request.FromString if parsed else None,
+            response_serializer=None if encoded else method.response.SerializeToString,
         )
     full_name = rpc.methods(service)[0].path.split("/")[1]
     return grpc.method_handlers_generic_handler(full_name, handlers)
 
 
-def _guarded(verb: Any, method: rpc.Method) -> Any:
+def _guarded(verb: Verb, method: rpc.Method, translate: Translate) -> Verb:
     async def call(request: Any, context: Context) -> Any:
         try:
             if not method.streams_in:
@@ -49,9 +71,10 @@ def _guarded(verb: Any, method: rpc.Method) -> Any:
             failure: ApiError = error
         except grpc.aio.AbortError:
             raise
-        except Exception:
-            log.exception("request_failed method=%s", method.name)
-            failure = Internal("the server failed to do this; its log says why")
+        except StopAsyncIteration:
+            return None  # the caller hung up before it said anything
+        except Exception as error:
+            failure = translate(error)
         await abort(context, failure)  # raises
         raise AssertionError
 

@@ -1,0 +1,577 @@
+"""The commands that work on objects, against a real server with hollow nodes."""
+
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli_runner import Cli, background, cluster, read_until
+
+POD = """apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  labels:
+    app: {app}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: helmling/hello:v1
+    ports:
+    - name: http
+      containerPort: 80
+"""
+
+
+def manifest(name: str, app: str = "web") -> str:
+    return POD.format(name=name, app=app)
+
+
+@pytest.fixture(scope="module")
+def hollow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with cluster(tmp_path_factory.mktemp("hollow"), "--hollow=2", "--node-name=n") as cli:
+        yield cli
+
+
+@pytest.fixture
+def cli(hollow: Cli, request: pytest.FixtureRequest) -> Iterator[Cli]:
+    """A namespace of its own for each test, chosen the way users choose one: in the kubeconfig."""
+    name = request.node.originalname.removeprefix("test_").replace("_", "-")[:50].strip("-")
+    config = hollow.data_dir / f"{name}.conf"
+    config.write_text((hollow.data_dir / "admin.conf").read_text())
+    mine = Cli(hollow.data_dir, {"KUBECONFIG": str(config)})
+    mine.ok("create", "namespace", name)
+    mine.ok("config", "set-context", "--current", f"--namespace={name}")
+    yield mine
+    mine.ok("delete", "pods", "--all", "--force")
+    mine.ok("delete", "namespace", name, "--wait=false")
+
+
+def namespace_of(cli: Cli) -> str:
+    return Path(cli.environment["KUBECONFIG"]).stem
+
+
+def running(cli: Cli, name: str, *options: str) -> None:
+    cli.ok("run", name, "--image=helmling/hello:v1", *options)
+    cli.ok("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+
+
+def test_get_prints_the_servers_table(cli: Cli) -> None:
+    running(cli, "web", "--labels=app=web,tier=front")
+    header, row = cli.ok("get", "pods").lines()
+    assert header.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert row.split()[:4] == ["web", "1/1", "Running", "0"]
+    assert cli.ok("get", "po", "--no-headers").lines()[0].startswith("web")
+    wide = cli.ok("get", "pod/web", "-o", "wide").lines()[0].split()
+    assert {"IP", "NODE"} <= set(wide)
+    labels = cli.ok("get", "pods", "-L", "tier,none", "--show-labels").lines()
+    assert labels[0].split()[-3:] == ["TIER", "NONE", "LABELS"]
+    assert labels[1].split()[-3:] == ["front", "<none>", "app=web,tier=front"]
+    everywhere = cli.ok("get", "pods", "-A").lines()
+    assert everywhere[0].split()[0] == "NAMESPACE"
+    assert any(line.split()[:2] == [namespace_of(cli), "web"] for line in everywhere)
+
+
+def test_get_selects(cli: Cli) -> None:
+    for name, app in (("a", "x"), ("b", "x"), ("c", "y")):
+        cli.ok("apply", "-f", "-", stdin=manifest(name, app))
+    assert cli.ok("get", "pods", "-l", "app=x", "-o", "name").lines() == ["pod/a", "pod/b"]
+    assert cli.ok("get", "pods", "-l", "app notin (x)", "-o", "name").lines() == ["pod/c"]
+    fields = "metadata.name=b"
+    assert cli.ok("get", "pods", "--field-selector", fields, "-o", "name").lines() == ["pod/b"]
+    assert cli.ok("get", "pods", "--chunk-size=1", "-o", "name").lines() == [
+        "pod/a",
+        "pod/b",
+        "pod/c",
+    ]
+    names = [
+        line.split()[0] for line in cli.ok("get", "pods", "--sort-by=.metadata.labels.app").lines()
+    ]
+    assert names == ["NAME", "a", "b", "c"]
+
+
+def test_get_in_other_forms(cli: Cli) -> None:
+    running(cli, "web")
+    assert cli.ok("get", "pod", "web", "-o", "json").json()["status"]["phase"] == "Running"
+    assert cli.ok("get", "pods", "-o", "json").json()["kind"] == "List"
+    written = cli.ok("get", "pod", "web", "-o", "yaml").lines()
+    assert written[:3] == ["apiVersion: v1", "kind: Pod", "metadata:"]
+    assert cli.ok("get", "pod", "web", "-o", "jsonpath={.status.phase}").out == "Running"
+    columns = "NAME:.metadata.name,IMAGE:.spec.containers[*].image"
+    assert cli.ok("get", "pods", "-o", f"custom-columns={columns}").lines() == [
+        "NAME   IMAGE",
+        "web    helmling/hello:v1",
+    ]
+    assert "not supported" in cli.fails("get", "pods", "-o", "go-template={{.x}}")
+    assert 'did you mean "yaml"' in cli.fails("get", "pods", "-o", "yml")
+
+
+def test_get_several_kinds(cli: Cli) -> None:
+    """Each kind has a table of its own, and its name before the objects'."""
+    running(cli, "web")
+    text = cli.ok("get", "pods,nodes").out
+    assert "pod/web" in text
+    assert "node/n-1" in text
+    assert "\n\nNAME" in text
+    assert "pod/web" in cli.ok("get", "all", "-o", "name").out
+
+
+def test_get_what_is_not_there(cli: Cli) -> None:
+    name = namespace_of(cli)
+    assert cli.ok("get", "pods").err == f"No resources found in {name} namespace.\n"
+    assert cli.fails("get", "pod", "x") == 'Error from server (NotFound): pods "x" not found\n'
+    assert (
+        cli.fails("get", "pod", "x", "-o", "yaml")
+        == 'Error from server (NotFound): pods "x" not found\n'
+    )
+    assert cli.ok("get", "pod", "x", "--ignore-not-found").out == ""
+    assert (
+        cli.fails("get", "pdos")
+        == 'error: the server doesn\'t have a resource type "pdos", did you mean "pods"?\n'
+    )
+    assert "You must specify the type" in cli.fails("get")
+    assert "name cannot be provided" in cli.fails("get", "pod", "x", "-l", "a=b")
+    assert "Error from server (BadRequest)" in cli.fails("get", "pods", "-l", "a in b in c")
+
+
+def test_get_watches(cli: Cli) -> None:
+    with background(cli, "get", "pods", "-w", "--output-watch-events") as watch:
+        cli.ok("apply", "-f", "-", stdin=manifest("later"))
+        seen = read_until(watch, "Running")
+        assert seen.splitlines()[0].split()[:2] == ["EVENT", "NAME"]
+        cli.ok("delete", "pod", "later")
+        read_until(watch, "DELETED")
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait() == 130
+
+
+def test_apply_is_a_three_way_merge(cli: Cli, tmp_path: Path) -> None:
+    """What the file no longer says goes, what others added stays."""
+    file = tmp_path / "pod.yaml"
+    file.write_text(manifest("web").replace("app: web", "app: web\n    old: x"))
+    assert cli.ok("apply", "-f", str(file)).out == "pod/web created\n"
+    assert cli.ok("apply", "-f", str(file)).out == "pod/web unchanged\n"
+    assert cli.run("diff", "-f", str(file)).code == 0
+    cli.ok("label", "pod", "web", "others=y")
+    file.write_text(manifest("web").replace("app: web", "app: site"))
+    different = cli.run("diff", "-f", str(file))
+    assert different.code == 1
+    assert "-    app: web" in different.out
+    assert "+    app: site" in different.out
+    assert (
+        cli.ok("apply", "-f", str(file), "--dry-run=server").out
+        == "pod/web configured (server dry run)\n"
+    )
+    assert (
+        cli.ok("apply", "-f", str(file), "--dry-run=client").out == "pod/web configured (dry run)\n"
+    )
+    assert cli.ok("apply", "-f", str(file)).out == "pod/web configured\n"
+    labels = cli.ok("get", "pod", "web", "-o", "json").json()["metadata"]["labels"]
+    assert labels == {"app": "site", "others": "y"}
+
+
+def test_apply_is_all_or_nothing(cli: Cli, tmp_path: Path) -> None:
+    """One wrong document, in any file, and nothing is applied; every complaint has its place."""
+    (tmp_path / "1.yaml").write_text(manifest("good"))
+    bad = (
+        manifest("bad")
+        .replace("containerPort: 80", "containerPort: 99999")
+        .replace("name: main", "name: Main")
+    )
+    (tmp_path / "2.yaml").write_text(manifest("fine") + "---\n" + bad)
+    said = cli.fails("apply", "-f", str(tmp_path))
+    assert f"{tmp_path}/2.yaml:25:5: spec.containers[0].name: Invalid value" in said
+    assert (
+        f"{tmp_path}/2.yaml:29:7: spec.containers[0].ports[0].containerPort: Invalid value" in said
+    )
+    assert cli.ok("get", "pods").out == ""
+    (tmp_path / "2.yaml").write_text(manifest("fine").replace("image:", "imagee:"))
+    said = cli.fails("apply", "-f", str(tmp_path))
+    assert 'imagee: unknown field; did you mean "image"?' in said
+    assert cli.ok("get", "pods").out == ""
+
+
+def test_apply_objects_with_their_namespace(cli: Cli) -> None:
+    """A namespace and what lives in it may come in one file."""
+    name = f"{namespace_of(cli)[:20]}-new"
+    both = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n" + manifest("web")
+    both = both.replace("  name: web", f"  name: web\n  namespace: {name}")
+    assert cli.ok("apply", "-f", "-", stdin=both).lines() == [
+        f"namespace/{name} created",
+        "pod/web created",
+    ]
+    assert cli.ok("delete", "-f", "-", stdin=both).lines() == [
+        f'namespace "{name}" deleted',
+        f'pod "web" deleted from {name} namespace',
+    ]
+    assert "does not match the namespace" in cli.fails(
+        "apply", "-n", "other", "-f", "-", stdin=both
+    )
+
+
+def test_apply_refuses_what_cannot_change(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", stdin=manifest("web"))
+    said = cli.fails("apply", "-f", "-", stdin=manifest("web").replace("Seconds: 1", "Seconds: 7"))
+    assert said.startswith("stdin:7:1: spec: ")
+    assert "pod updates may not change fields" in said
+
+
+def test_apply_wrong_input(cli: Cli) -> None:
+    assert "must specify -f" in cli.fails("apply")
+    assert 'the path "nowhere.yaml" does not exist' in cli.fails("apply", "-f", "nowhere.yaml")
+    assert "--prune is not supported" in cli.fails(
+        "apply", "-f", "-", "--prune", stdin=manifest("x")
+    )
+    assert "which dry run?" in cli.fails("apply", "-f", "-", "--dry-run", stdin=manifest("x"))
+
+
+def test_one_look_shows_everything(cli: Cli) -> None:
+    """What the file gets wrong, what is no object at all, and what the server would refuse, in one answer."""
+    text = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: Bad}
+spec:
+  containers:
+  - name: web
+    imagee: web:1
+    image: 5
+  restartPolicy: Allways
+---
+apiVersion: v1
+kind: Pood
+metadata: {name: x}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec: {containers: [{name: web, image: "web:1"}]}
+"""
+    for verb in ("apply", "create"):
+        said = cli.fails(verb, "-f", "-", stdin=text)
+        assert "5 problems, and nothing was done" in said
+        for part in (
+            'stdin:12:1: kind: no kind "Pood" in version "v1"; did you mean "Pod"?',
+            'stdin:7:5: spec.containers[0].imagee: unknown field; did you mean "image"?',
+            "stdin:8:5: spec.containers[0].image: must be a string, not the number 5",
+            'stdin:9:3: spec.restartPolicy: Unsupported value: "Allways"',
+            'stdin:3:12: metadata.name: Invalid value: "Bad"',
+        ):
+            assert part in said, (verb, said)
+    assert "not found" in cli.fails("get", "pod", "fine")
+
+
+def test_create(cli: Cli) -> None:
+    assert cli.ok("create", "-f", "-", stdin=manifest("web")).out == "pod/web created\n"
+    assert 'pods "web" already exists' in cli.fails("create", "-f", "-", stdin=manifest("web"))
+    generated = manifest("x").replace("  name: x", "  generateName: gen-")
+    assert cli.ok("create", "-f", "-", "-o", "name", stdin=generated).out.startswith("pod/gen-")
+    shown = cli.ok("create", "namespace", "other", "--dry-run=client", "-o", "yaml").out
+    assert "kind: Namespace" in shown
+    assert 'did you mean "namespace"' in cli.fails("create", "namespce", "x")
+    assert "exactly one NAME" in cli.fails("create", "namespace")
+
+
+def test_run(cli: Cli) -> None:
+    dry = cli.ok(
+        "run",
+        "web",
+        "--image=i",
+        "--env=A=b",
+        "--port=80",
+        "--dry-run=client",
+        "-o",
+        "json",
+        "--",
+        "x",
+        "y",
+    ).json()
+    container = dry["spec"]["containers"][0]
+    assert container["args"] == ["x", "y"]
+    assert container["env"] == [{"name": "A", "value": "b"}]
+    assert container["ports"] == [{"containerPort": 80}]
+    over = '{"spec":{"nodeName":"n-2"}}'
+    assert (
+        cli.ok(
+            "run",
+            "web",
+            "--image=helmling/hello:v1",
+            "--restart=Never",
+            f"--overrides={over}",
+            "--command",
+            "--",
+            "sh",
+        ).out
+        == "pod/web created\n"
+    )
+    pod = cli.ok("get", "pod", "web", "-o", "json").json()
+    assert (pod["spec"]["nodeName"], pod["spec"]["restartPolicy"]) == ("n-2", "Never")
+    assert pod["spec"]["containers"][0]["command"] == ["sh"]
+    assert "--image is required" in cli.fails("run", "web")
+    assert "NAME is required" in cli.fails("run", "--image=x")
+    assert "--rm should only be used" in cli.fails("run", "web", "--image=x", "--rm")
+    assert "invalid restart policy" in cli.fails("run", "w", "--image=x", "--restart=Maybe")
+    assert "not valid JSON" in cli.fails("run", "w", "--image=x", "--overrides={")
+    said = cli.fails("run", "W", "--image=x")
+    assert said.startswith('The Pod "W" is invalid:\n* ')
+    assert "* metadata.name: Invalid value" in said
+
+
+def test_delete(cli: Cli) -> None:
+    name = namespace_of(cli)
+    for pod in ("a", "b", "c", "d"):
+        cli.ok("apply", "-f", "-", stdin=manifest(pod, "x" if pod < "c" else "y"))
+    cli.ok("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s")
+    assert cli.ok("delete", "pod", "a").out == f'pod "a" deleted from {name} namespace\n'
+    assert cli.ok("get", "pods", "-o", "name").lines() == ["pod/b", "pod/c", "pod/d"]
+    assert cli.ok("delete", "pods", "-l", "app=x", "--now", "-o", "name").out == "pod/b\n"
+    forced = cli.ok("delete", "pod/c", "--grace-period=0", "--force")
+    assert forced.out == f'pod "c" force deleted from {name} namespace\n'
+    assert "Immediate deletion does not wait" in forced.err
+    assert cli.ok("delete", "pods", "--all", "--dry-run=server").out.endswith("(server dry run)\n")
+    assert cli.ok("delete", "pods", "--all").out == f'pod "d" deleted from {name} namespace\n'
+    assert cli.ok("delete", "pods", "--all").err == "No resources found\n"
+    assert cli.fails("delete", "pod", "a") == 'Error from server (NotFound): pods "a" not found\n'
+    assert cli.ok("delete", "pod", "a", "--ignore-not-found").out == ""
+    assert "no name was specified" in cli.fails("delete", "pods")
+    assert "invalid cascade value" in cli.fails("delete", "pods", "--all", "--cascade=up")
+
+
+def test_label_and_annotate(cli: Cli) -> None:
+    running(cli, "web")
+    assert cli.ok("label", "pod", "web", "tier=front").out == "pod/web labeled\n"
+    assert cli.ok("label", "pod", "web", "tier=front").out == "pod/web not labeled\n"
+    assert cli.fails("label", "pod", "web", "tier=back") == (
+        "error: 'tier' already has a value (front), and --overwrite is false\n"
+    )
+    assert cli.ok("label", "pods", "--all", "tier=back", "--overwrite").out == "pod/web labeled\n"
+    assert " tier=back" in cli.ok("label", "pod", "web", "--list").lines()
+    assert cli.ok("label", "pod", "web", "tier-").out == "pod/web unlabeled\n"
+    assert 'label "tier" not found' in cli.ok("label", "pod", "web", "tier-").err
+    assert cli.ok("annotate", "pod/web", "note=hello there").out == "pod/web annotated\n"
+    assert (
+        cli.ok("get", "pod", "web", "-o", "jsonpath={.metadata.annotations.note}").out
+        == "hello there"
+    )
+    assert cli.ok("label", "node", "n-1", "disk=ssd", "--overwrite").out == "node/n-1 labeled\n"
+    assert "is invalid" in cli.fails("label", "pod", "web", "bad key=x")
+    assert "at least one change is required" in cli.fails("label", "pod", "web")
+    assert "NotFound" in cli.fails("annotate", "pod", "nobody", "a=b")
+
+
+def test_patch(cli: Cli) -> None:
+    running(cli, "web")
+    strategic = '{"spec":{"containers":[{"name":"web","image":"helmling/hello:v2"}]}}'
+    assert cli.ok("patch", "pod", "web", "-p", strategic).out == "pod/web patched\n"
+    assert cli.ok("patch", "pod", "web", "-p", strategic).out == "pod/web patched (no change)\n"
+    assert (
+        cli.ok("patch", "pod", "web", "--type=merge", "-p", "metadata: {labels: {a: b}}").out
+        == "pod/web patched\n"
+    )
+    replace = '[{"op":"replace","path":"/metadata/labels/a","value":"c"}]'
+    assert cli.ok("patch", "pod/web", "--type=json", "-p", replace).out == "pod/web patched\n"
+    assert cli.ok("get", "pod", "web", "-o", "jsonpath={.metadata.labels.a}").out == "c"
+    assert "--type must be one of" in cli.fails("patch", "pod", "web", "--type=jsn", "-p", "{}")
+    assert "unable to parse the patch: -p:2:1: a bracket or brace that is not closed" in cli.fails(
+        "patch", "pod", "web", "-p", "{a: ["
+    )
+    assert "must specify either -p" in cli.fails("patch", "pod", "web")
+    assert "unknown field" in cli.fails("patch", "pod", "web", "-p", '{"spec":{"nodeNme":"x"}}')
+
+
+def test_replace(cli: Cli, tmp_path: Path) -> None:
+    cli.ok("apply", "-f", "-", stdin=manifest("web"))
+    file = tmp_path / "web.yaml"
+    cli.ok("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    stale = cli.ok("get", "pod", "web", "-o", "yaml").out
+    cli.ok("label", "pod", "web", "somebody=else")
+    file.write_text(stale.replace("app: web", "app: replaced"))
+    assert "Error from server (Conflict)" in cli.fails("replace", "-f", str(file))
+    fresh = cli.ok("get", "pod", "web", "-o", "yaml").out
+    file.write_text(fresh.replace("app: web", "app: replaced"))
+    assert cli.ok("replace", "-f", str(file)).out == "pod/web replaced\n"
+    uid = cli.ok("get", "pod", "web", "-o", "jsonpath={.metadata.uid}").out
+    assert "pod/web replaced" in cli.ok("replace", "--force", "-f", "-", stdin=manifest("web")).out
+    assert cli.ok("get", "pod", "web", "-o", "jsonpath={.metadata.uid}").out != uid
+    assert "NotFound" in cli.fails("replace", "-f", "-", stdin=manifest("nobody"))
+
+
+def editor(tmp_path: Path, script: str) -> str:
+    path = tmp_path / "editor.sh"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_edit(cli: Cli, tmp_path: Path) -> None:
+    running(cli, "web")
+    cli.environment["KUBE_EDITOR"] = editor(tmp_path, "true")
+    assert cli.ok("edit", "pod", "web").out == "Edit cancelled, no changes made.\n"
+    cli.environment["KUBE_EDITOR"] = editor(tmp_path, "sed -i 's/run: web/run: edited/' $1")
+    assert cli.ok("edit", "pod", "web").out == "pod/web edited\n"
+    assert cli.ok("get", "pod", "web", "-o", "jsonpath={.metadata.labels.run}").out == "edited"
+    cli.environment["KUBE_EDITOR"] = editor(tmp_path, ": > $1")
+    assert cli.ok("edit", "pod", "web").out == "Edit cancelled, saved file was empty.\n"
+    cli.environment["KUBE_EDITOR"] = "/nowhere/editor"
+    cli.environment["TMPDIR"] = str(tmp_path)
+    assert "unable to launch the editor" in cli.fails("edit", "pod", "web")
+    assert not list(tmp_path.glob("helmling-edit-*"))
+
+
+def test_edit_opens_again_after_an_error(cli: Cli, tmp_path: Path) -> None:
+    """The second time, the complaint is on top; leaving it as it is gives up."""
+    running(cli, "web")
+    log = tmp_path / "seen"
+    script = f"cat $1 >> {log}; grep -q imagee $1 || sed -i 's/- image:/- imagee:/' $1"
+    cli.environment["KUBE_EDITOR"] = editor(tmp_path, script)
+    said = cli.fails("edit", "pod", "web")
+    assert "no valid changes were saved" in said
+    assert 'unknown field; did you mean "image"?' in log.read_text()
+    Path(said.rpartition(" ")[2].strip()).unlink()  # the user's text, which is kept
+
+
+def test_describe(cli: Cli) -> None:
+    running(cli, "web", "--env=COLOR=blue", "--port=80")
+    text = cli.ok("describe", "pod", "web").out
+    for expected in (
+        "Name:",
+        "Node:",
+        "Status:",
+        "80/TCP",
+        "COLOR:  blue",
+        "Ready",
+        "QoS Class:",
+        "Scheduled",
+        "Started",
+    ):
+        assert expected in text
+    node = cli.ok("describe", "node", "n-1").out
+    for expected in (
+        "Allocated resources:",
+        "Non-terminated Pods:",
+        "Capacity:",
+        "Conditions:",
+        "Lease:",
+    ):
+        assert expected in node
+    assert "Active" in cli.ok("describe", "ns", namespace_of(cli)).out
+    event = cli.ok("get", "events", "-o", "jsonpath={.items[0].metadata.name}").out
+    assert "Reason:" in cli.ok("describe", "event", event).out
+    assert "Holder:" in cli.ok("describe", "lease", "n-1", "-n", "kube-node-lease").out
+    assert "Name:" in cli.ok("describe", "pod", "we").out  # the beginning of a name will do
+    assert cli.fails("describe", "pod", "x") == 'Error from server (NotFound): pods "x" not found\n'
+
+
+def test_events(cli: Cli) -> None:
+    running(cli, "web")
+    lines = cli.ok("events", "--for", "pod/web").lines()
+    assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert any("Scheduled" in line for line in lines)
+    assert "No events found" in cli.ok("events", "--types=Warning").err
+    assert cli.ok("events", "-A", "--no-headers").lines()
+    assert cli.ok("events", "-o", "json").json()["items"]
+    assert "valid --types" in cli.fails("events", "--types=Bad")
+    assert "expected TYPE/NAME" in cli.fails("events", "--for=web")
+    with background(cli, "events", "-w") as watch:
+        cli.ok("delete", "pod", "web")
+        read_until(watch, "Killing")
+
+
+def test_wait(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", stdin=manifest("web"))
+    assert (
+        cli.ok("wait", "--for=condition=Ready", "pod/web", "--timeout=60s").out
+        == "pod/web condition met\n"
+    )
+    assert (
+        cli.ok("wait", "--for=jsonpath={.status.phase}=Running", "pod/web").out
+        == "pod/web condition met\n"
+    )
+    assert cli.ok("wait", "--for=create", "pod", "web").out == "pod/web condition met\n"
+    assert (
+        cli.ok("wait", "--for=condition=Ready", "pods", "-l", "app=web").out
+        == "pod/web condition met\n"
+    )
+    assert cli.fails("wait", "--for=delete", "pod/web", "--timeout=300ms") == (
+        "error: timed out waiting for the condition on pods/web\n"
+    )
+    with background(cli, "wait", "--for=delete", "pod/web", "--timeout=60s") as waiting:
+        cli.ok("delete", "pod", "web")
+        assert waiting.wait() == 0
+    assert "NotFound" in cli.fails("wait", "--for=condition=Ready", "pod/web")
+    assert cli.ok("wait", "--for=delete", "pod/web").code == 0
+    assert "unrecognized condition" in cli.fails("wait", "--for=luck", "pod/web")
+    assert "no matching resources found" in cli.fails(
+        "wait", "--for=condition=Ready", "pods", "--all"
+    )
+
+
+def test_explain() -> None:
+    """Needs no cluster."""
+    cli = Cli(Path("/nowhere"))
+    page = cli.ok("explain", "pod.spec.containers.imagePullPolicy").out
+    assert "FIELD: imagePullPolicy <string>" in page
+    assert '"IfNotPresent"' in page
+    tree = cli.ok("explain", "pod.spec.containers", "--recursive").lines()
+    assert any(line.startswith("    containerPort\t<integer> -required-") for line in tree)
+    assert 'did you mean "containers"' in cli.fails("explain", "pod.spec.contaners")
+    assert "resource type" in cli.fails("explain", "pdo")
+
+
+def test_small_commands(cli: Cli) -> None:
+    assert cli.ok("api-resources").lines()[0].split() == [
+        "NAME",
+        "SHORTNAMES",
+        "APIVERSION",
+        "NAMESPACED",
+        "KIND",
+    ]
+    assert "nodes" in cli.ok("api-resources", "--namespaced=false", "-o", "name").lines()
+    version = cli.ok("version", "-o", "json").json()
+    assert version["serverVersion"]["kubernetes"].startswith("v1.")
+    assert cli.ok("version", "--client").out.startswith("Client Version: v")
+    assert "control plane is running at" in cli.ok("cluster-info").out
+    assert "current-context: helmling" in cli.ok("config", "view").out
+    assert cli.ok("config", "current-context").out == "helmling\n"
+    assert cli.ok("config", "get-contexts").lines()[1].split()[:2] == ["*", "helmling"]
+    assert 'did you mean "view"' in cli.fails("config", "veiw")
+    assert 'unknown command "gte"' in cli.fails("gte")
+    assert "kubectl command that helmling does not have" in cli.fails("rollout")
+
+
+def test_completion(cli: Cli) -> None:
+    running(cli, "web")
+    for shell in ("bash", "zsh", "fish"):
+        assert "__complete" in cli.ok("completion", shell).out
+    assert "which shell" in cli.fails("completion")
+    assert cli.ok("__complete", "--", "de").lines() == ["delete", "describe"]
+    assert cli.ok("__complete", "--", "get", "po").lines() == ["pods"]
+    assert cli.ok("__complete", "--", "get", "pods", "").lines() == ["web"]
+    assert "--selector" in cli.ok("__complete", "--", "get", "--se").lines()
+    assert "pod.spec.hostname" in cli.ok("__complete", "--", "explain", "pod.spec.host").lines()
+    assert namespace_of(cli) in cli.ok("__complete", "--", "get", "-n", "").lines()
+
+
+def test_help(cli: Cli) -> None:
+    overview = cli.ok("help").out
+    assert "Basic Commands (Beginner):" in overview
+    from cli.main import COMMANDS
+
+    for word in COMMANDS:
+        page = cli.ok(word, "--help").out
+        assert "Examples:" in page
+        assert f"helmling {word}" in page
+
+
+def test_a_reader_that_leaves_early_is_no_error(cli: Cli) -> None:
+    """`helmling explain … | head -1`."""
+    with background(cli, "explain", "pod", "--recursive") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait()
+        assert process.stderr.read() == b""
