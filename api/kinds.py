@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
@@ -69,6 +70,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
     Kind(Event, "", "v1", "events", ("ev",), status=False),
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
+    Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",)),
+    Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",)),
 )
 
 _BY_MESSAGE: dict[type[Message], Kind] = {kind.message: kind for kind in KINDS}

@@ -17,6 +17,7 @@ from control_plane.apiserver.printers import pod as print_pod
 from control_plane.apiserver.qos import qos_class
 from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.apiserver.validation import cluster, meta, pod, pod_update, schema
+from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.pod_pb2 import Pod, PodSpec
 
@@ -269,6 +270,19 @@ _ALL = (
         selectable=metadata_fields,
         columns=print_cluster.LEASE_COLUMNS,
         row=print_cluster.lease_row,
+    ),
+    *(
+        Strategy(
+            kind,
+            default=defaults.default_type,
+            prepare_update=keep_status,
+            prepare_status=keep_all_but_status,
+            validate=new_object(kind, no_causes),
+            validate_update=changed_object(kind, no_causes),
+            validate_status=changed_status(no_causes),
+            selectable=metadata_fields,
+        )
+        for kind in (kinds.of(ReplicaSet), kinds.of(Deployment))
     ),
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}
