@@ -126,7 +126,7 @@ async def _check_alive(client: Client, owner: Any) -> None:
         raise Conflict(f"{kinds.of(owner).name} {meta.name} adopts nothing: it has been deleted")
 
 
-async def _adopt(client: Client, owner: Any, obj: M) -> M | None:
+async def _adopt(client: Client, owner: Any, obj: Any) -> Any:
     reference = reference_to(owner)
     entry = {
         "apiVersion": reference.apiVersion,

@@ -10,7 +10,7 @@ A pod that has ended for good, or has been told to end, is no replica any more: 
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,10 @@ FAILURE = "ReplicaFailure"  # a condition
 _PREFIX = 63 - SUFFIX_LENGTH
 
 
+NOTHING_DONE = Ledger()  # nobody writes to this one
+ALONE: Mapping[str, int] = {}
+
+
 @dataclass(frozen=True)
 class Plan:
     again: Sequence[str] = ()  # names of pods whose creation was not answered
@@ -54,8 +58,8 @@ def plan(
     pods: Iterable[Pod],
     now: datetime,
     *,
-    ledger: Ledger = Ledger(),  # noqa: B008 (nobody writes to this empty one)
-    neighbours: Mapping[str, int] = {},  # noqa: B006 (the same)
+    ledger: Ledger = NOTHING_DONE,
+    neighbours: Mapping[str, int] = ALONE,
 ) -> Plan:
     """What to do so that there are as many pods as wanted. `neighbours`: see `pods.removal_order`."""
     if rs.metadata.HasField("deletionTimestamp"):
