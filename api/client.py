@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from api.errors import ApiError
+from proto.v1.apps_pb2 import Scale
 
 M = TypeVar("M")  # a kind's protobuf class: Pod, Node, …
 
@@ -112,7 +113,17 @@ class Client(Protocol):
         patch_type: PatchType = "strategic",
         subresource: str = "",
         dry_run: bool = False,
-    ) -> M: ...
+    ) -> M:
+        """Raises Conflict only if the patch names a version. Of the subresource "scale" the answer is a Scale."""
+        ...
+
+    async def get_scale(self, kind: type[Any], name: str, namespace: str) -> Scale:
+        """How many pods an object of the kind has and should have. Raises NotFound, MethodNotAllowed."""
+        ...
+
+    async def update_scale(self, kind: type[Any], scale: Scale, *, dry_run: bool = False) -> Scale:
+        """Sets spec.replicas of the object that scale.metadata names. Raises as `update` does, and MethodNotAllowed."""
+        ...
 
     async def delete(
         self, kind: type[M], name: str, namespace: str = "", how: Delete = ORDINARY

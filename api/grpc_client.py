@@ -21,6 +21,7 @@ from api.client import (
     Write,
 )
 from api.errors import ApiError, from_status
+from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import (
     BatchItem,
@@ -164,7 +165,21 @@ class GrpcClient:
             patch=json.dumps(patch).encode(),
             options=self._options(dry_run),
         )
-        return self._read(kind, await self._ask("Patch", request))
+        answer: type[Any] = Scale if subresource == "scale" else kind
+        return cast(M, self._read(answer, await self._ask("Patch", request)))
+
+    async def get_scale(self, kind: type[Any], name: str, namespace: str) -> Scale:
+        request = GetRequest(target=rpc.target_of_kind(kind, name, namespace, "scale"))
+        return self._read(Scale, await self._ask("Get", request))
+
+    async def update_scale(self, kind: type[Any], scale: Scale, *, dry_run: bool = False) -> Scale:
+        meta = scale.metadata
+        request = UpdateRequest(
+            target=rpc.target_of_kind(kind, meta.name, meta.namespace, "scale"),
+            object=rpc.pack(scale),
+            options=self._options(dry_run),
+        )
+        return self._read(Scale, await self._ask("Update", request))
 
     async def delete(
         self, kind: type[M], name: str, namespace: str = "", how: Delete = ORDINARY

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.apps_pb2 import Deployment, ReplicaSet, Scale
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
@@ -32,6 +32,9 @@ class Kind:
     namespaced: bool = True
     status: bool = True  # has the subresource "status"
     categories: tuple[str, ...] = ()  # "all": shown by `get all`
+    scale: bool = (
+        False  # has the subresource "scale": spec.replicas, status.replicas, spec.selector
+    )
 
     @cached_property
     def name(self) -> str:
@@ -70,14 +73,17 @@ KINDS: tuple[Kind, ...] = (
     Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
     Kind(Event, "", "v1", "events", ("ev",), status=False),
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
-    Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",)),
-    Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",)),
+    Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
+    Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
 )
+
+# What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.
+SCALE = Kind(Scale, "autoscaling", "v1", "scales", status=False)
 
 _BY_MESSAGE: dict[type[Message], Kind] = {kind.message: kind for kind in KINDS}
 _BY_RESOURCE = {(kind.group, kind.plural): kind for kind in KINDS}
 _BY_TYPE = {(kind.api_version, kind.name): kind for kind in KINDS}
-_BY_URL = {kind.type_url: kind for kind in KINDS}
+_BY_URL = {kind.type_url: kind for kind in (*KINDS, SCALE)}
 
 
 def of(message: type[Any] | Message) -> Kind:

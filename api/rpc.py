@@ -19,6 +19,7 @@ from api import kinds
 from api.client import Delete
 from api.errors import STATUS_METADATA, ApiError, BadRequest, from_code, from_status
 from proto.v1 import service_pb2
+from proto.v1.apps_pb2 import Scale
 from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta, ObjectReference, Preconditions, Status
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import Target
@@ -123,7 +124,7 @@ def error_of(failure: Any) -> ApiError:
 
 def pack(obj: Any) -> Envelope:
     """An object as it travels."""
-    url = BINDING_URL if isinstance(obj, Binding) else kinds.of(obj).type_url
+    url = _PARTS.get(type(obj)) or kinds.of(obj).type_url
     return Envelope(type_url=url, value=obj.SerializeToString())
 
 
@@ -141,7 +142,11 @@ def unpack_all(envelopes: Any, message: type[Any]) -> Iterator[Any]:
     return (read(envelope.value) for envelope in envelopes)
 
 
-BINDING_URL = f"helmling.dev/{Binding.DESCRIPTOR.full_name}"
+# Messages that are written to subresources, and are no kinds.
+_PARTS: dict[type[Any], str] = {
+    Binding: f"helmling.dev/{Binding.DESCRIPTOR.full_name}",
+    Scale: kinds.SCALE.type_url,
+}
 
 
 def target_of_kind(

@@ -15,6 +15,10 @@ from control_plane.apiserver.strategy import Strategy
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CREATED = Timestamp(seconds=int(NOW.timestamp()) - 60)
 
+TEMPLATE = {
+    "metadata": {"labels": {"app": "web"}},
+    "spec": {"containers": [{"name": "a", "image": "i:1"}]},
+}
 MANIFESTS: dict[str, dict[str, Any]] = {
     "Pod": {
         "apiVersion": "v1",
@@ -29,6 +33,18 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "kind": "Event",
         "metadata": {"name": "web.1", "namespace": "default"},
         "involvedObject": {"kind": "Pod", "name": "web", "namespace": "default"},
+    },
+    "ReplicaSet": {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
+    },
+    "Deployment": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
     },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",

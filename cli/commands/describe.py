@@ -66,6 +66,8 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return describe_pod(obj)
     if kind.name == "Node":
         return _node(session, obj)
+    if kind.name in ("ReplicaSet", "Deployment"):
+        return _workload(session, kind, obj)
     from cli.describe import others
 
     forms = {
@@ -74,6 +76,22 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         "Lease": others.describe_lease,
     }
     return forms.get(kind.name, others.describe_any)(obj)
+
+
+def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:
+    """With what it has made: its pods, or its ReplicaSets."""
+    from api.selectors import labels_from
+    from cli.describe import workloads
+
+    describe, below = {
+        "ReplicaSet": (workloads.describe_replicaset, "pods"),
+        "Deployment": (workloads.describe_deployment, "replicasets"),
+    }[kind.name]
+    made = find(below)
+    assert made is not None
+    chosen = str(labels_from(obj.spec.selector))
+    listed, _ = session.server.list(made, obj.metadata.namespace, labels=chosen)
+    return describe(obj, workloads.controlled_by(obj, listed))
 
 
 def _node(session: Session, node: Any) -> list[str]:

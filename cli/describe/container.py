@@ -8,7 +8,7 @@ STATES = ("waiting", "running", "terminated")
 
 
 def container_lines(spec: Any, status: Any) -> list[str]:
-    """`status` is None before the node has reported one."""
+    """`status` is None before the node has reported one, and in a template."""
     lines = [f"  {spec.name}:", *fields(_facts(spec, status), "    ")]
     for title, words in (("Command", spec.command), ("Args", spec.args)):
         if words:
@@ -42,10 +42,11 @@ def _facts(spec: Any, status: Any) -> list[Field]:
     )
     hosts = ", ".join(f"{port.hostPort}/{port.protocol}" for port in spec.ports)
     plural = "s" if len(spec.ports) > 1 else ""
+    image: list[Field] = [("Image", spec.image)]
+    if status is not None:
+        image = [("Container ID", status.containerID), *image, ("Image ID", status.imageID)]
     return [
-        ("Container ID", status.containerID if status is not None else ""),
-        ("Image", spec.image),
-        ("Image ID", status.imageID if status is not None else ""),
+        *image,
         (f"Port{plural}", ports or NONE),
         (f"Host Port{plural}", hosts or NONE),
     ]

@@ -32,7 +32,7 @@ def describe_pod(pod: Any) -> list[str]:
     if status.conditions:
         rows = [[each.type, each.status] for each in status.conditions]
         lines += ["Conditions:", *table(["Type", "Status"], rows, underlined=False)]
-    lines += section("Volumes", [line for volume in spec.volumes for line in _volume(volume)])
+    lines += section("Volumes", [line for volume in spec.volumes for line in volume_lines(volume)])
     return lines + fields(_placement(pod))
 
 
@@ -72,7 +72,7 @@ def _containers(title: str, specs: Iterable[Any], statuses: Iterable[Any]) -> li
     return lines
 
 
-def _volume(volume: Any) -> list[str]:
+def volume_lines(volume: Any) -> list[str]:
     rows: list[Field]
     if volume.HasField("hostPath"):
         path = volume.hostPath
@@ -111,7 +111,7 @@ def _placement(pod: Any) -> list[Field]:
         rows.append(
             (
                 "Topology Spread Constraints",
-                [_spread(each) for each in spec.topologySpreadConstraints],
+                [spread(each) for each in spec.topologySpreadConstraints],
             )
         )
     if spec.schedulingGates:
@@ -129,7 +129,7 @@ def toleration(each: Any) -> str:
     return text.strip()
 
 
-def _spread(each: Any) -> str:
+def spread(each: Any) -> str:
     chosen = ",".join(map_lines(each.labelSelector.matchLabels))
     return f"{each.topologyKey}:{each.whenUnsatisfiable} when max skew {each.maxSkew} is exceeded for selector {chosen}"
 

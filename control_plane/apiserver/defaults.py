@@ -6,9 +6,10 @@ Each function changes its object and touches only what is unset. Defaulting some
 import re
 from collections.abc import Iterable, MutableMapping
 from functools import lru_cache
+from typing import Any
 
 from api import kinds, quantity
-from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.pod_pb2 import (
     Container,
     DownwardAPIVolumeFile,
@@ -16,6 +17,7 @@ from proto.v1.pod_pb2 import (
     HTTPGetAction,
     LifecycleHandler,
     Pod,
+    PodSpec,
     Probe,
     Volume,
 )
@@ -26,14 +28,18 @@ EVICTION_SECONDS = 300  # how long a pod stays on a node that does not answer
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 
 
-def default_type(obj: Pod | Node | Namespace | Event | Lease) -> None:
+def default_type(obj: Any) -> None:
     kind = kinds.of(obj)
     obj.apiVersion, obj.kind = kind.api_version, kind.name
 
 
 def default_pod(pod: Pod) -> None:
     default_type(pod)
-    spec = pod.spec
+    default_pod_spec(pod.spec)
+
+
+def default_pod_spec(spec: PodSpec) -> None:
+    """Of a pod, or of a template."""
     spec.restartPolicy = spec.restartPolicy or "Always"
     spec.dnsPolicy = spec.dnsPolicy or "ClusterFirst"
     spec.schedulerName = spec.schedulerName or "default-scheduler"

@@ -4,52 +4,30 @@ The registry calls the hooks in this order: metadata.prepare_create (the name is
 admission, prepare_create, validate; for an update: default, metadata.prepare_update, prepare_update, validate_update.
 """
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import defaults
+from control_plane.apiserver import defaults, workloads
+from control_plane.apiserver.hooks import (
+    changed_object,
+    changed_status,
+    keep_all,
+    keep_all_but_status,
+    keep_status,
+    metadata_fields,
+    new_object,
+)
 from control_plane.apiserver.printers import cluster as print_cluster
 from control_plane.apiserver.printers import pod as print_pod
 from control_plane.apiserver.qos import qos_class
 from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.apiserver.validation import cluster, meta, pod, pod_update, schema
-from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.pod_pb2 import Pod, PodSpec
 
 NAMESPACE_FINALIZER = "kubernetes"  # as long as it is there, the namespace may have contents
-
-
-def keep_status(new: Any, old: Any) -> None:
-    """An update of the object does not touch its status (S#12)."""
-    new.ClearField("status")
-    if old.HasField("status"):
-        new.status.CopyFrom(old.status)
-
-
-def keep_all_but_status(new: Any, old: Any) -> None:
-    """A write through the subresource "status" touches nothing else; uid and version stay, as preconditions."""
-    status, had_status = type(new.status)(), new.HasField("status")
-    status.CopyFrom(new.status)
-    _keep_all(new, old)
-    new.ClearField("status")
-    if had_status:
-        new.status.CopyFrom(status)
-
-
-def _keep_all(new: Any, old: Any) -> None:
-    uid, version = new.metadata.uid, new.metadata.resourceVersion
-    new.CopyFrom(old)
-    new.metadata.uid, new.metadata.resourceVersion = uid or old.metadata.uid, version
-
-
-def metadata_fields(obj: Any) -> dict[str, str]:
-    meta = obj.metadata
-    return {"metadata.name": meta.name, "metadata.namespace": meta.namespace}
 
 
 def pod_fields(obj: Pod) -> dict[str, str]:
@@ -111,7 +89,7 @@ def prepare_namespace_update(new: Namespace, old: Namespace) -> None:
 
 def prepare_namespace_finalize(new: Namespace, old: Namespace) -> None:
     finalizers = list(new.spec.finalizers)
-    _keep_all(new, old)
+    keep_all(new, old)
     new.spec.ClearField("finalizers")
     new.spec.finalizers.extend(finalizers)
 
@@ -148,29 +126,6 @@ def prepare_pod_status(new: Pod, old: Pod) -> None:
         status.hostIP = status.hostIPs[0].ip
 
 
-def new_object(kind: Kind, own: Callable[[Any], Sequence[Cause]]) -> Callable[[Any], list[Cause]]:
-    """Checks an object as a whole: rules of fields, metadata, and the rules of its kind."""
-
-    def validate(obj: Any) -> list[Cause]:
-        return [*schema.check(obj), *meta.validate_metadata(obj, kind), *own(obj)]
-
-    return validate
-
-
-def changed_object(
-    kind: Kind,
-    own: Callable[[Any], Sequence[Cause]],
-    change: Callable[[Any, Any], Sequence[Cause]] = no_causes,
-) -> Callable[[Any, Any], list[Cause]]:
-    """Checks the new object as a whole, and the change."""
-    validate = new_object(kind, own)
-
-    def validate_update(new: Any, old: Any) -> list[Cause]:
-        return [*meta.validate_metadata_update(new, old), *validate(new), *change(new, old)]
-
-    return validate_update
-
-
 @lru_cache(maxsize=1024)
 def _judge_spec(spec: bytes) -> tuple[Cause, ...]:
     """All that is wrong with the spec of a new pod.
@@ -197,15 +152,6 @@ def changed_pod(new: Pod, old: Pod) -> list[Cause]:
         found += schema.check(new.spec, "spec")
         found += pod_update.validate_pod_update(new, old)
     return found
-
-
-def changed_status(
-    change: Callable[[Any, Any], Sequence[Cause]],
-) -> Callable[[Any, Any], list[Cause]]:
-    def validate_status(new: Any, old: Any) -> list[Cause]:
-        return [*schema.check(new.status, "status"), *change(new, old)]
-
-    return validate_status
 
 
 _POD, _NODE, _NAMESPACE = kinds.of(Pod), kinds.of(Node), kinds.of(Namespace)
@@ -271,18 +217,6 @@ _ALL = (
         columns=print_cluster.LEASE_COLUMNS,
         row=print_cluster.lease_row,
     ),
-    *(
-        Strategy(
-            kind,
-            default=defaults.default_type,
-            prepare_update=keep_status,
-            prepare_status=keep_all_but_status,
-            validate=new_object(kind, no_causes),
-            validate_update=changed_object(kind, no_causes),
-            validate_status=changed_status(no_causes),
-            selectable=metadata_fields,
-        )
-        for kind in (kinds.of(ReplicaSet), kinds.of(Deployment))
-    ),
+    *workloads.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

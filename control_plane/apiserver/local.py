@@ -30,6 +30,7 @@ from control_plane.apiserver.registry import Registry
 from control_plane.apiserver.selection import Chosen, choose
 from control_plane.apiserver.shown import shown
 from control_plane.apiserver.stored import Stored
+from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import WriteOptions
 
@@ -89,13 +90,24 @@ class LocalClient:
         copy = requests.object_of(target, kind, rpc.pack(obj), STRICT)
         return await self._registry.create(kind, copy, dry_run=dry_run)
 
+    async def get_scale(self, kind: type[Any], name: str, namespace: str) -> Scale:
+        place = requests.place_of(rpc.target_of_kind(kind, name, namespace, "scale"))
+        return cast(Scale, (await self._registry.get(place)).decode())
+
+    async def update_scale(self, kind: type[Any], scale: Scale, *, dry_run: bool = False) -> Scale:
+        meta = scale.metadata
+        target = rpc.target_of_kind(kind, meta.name, meta.namespace, "scale")
+        place = requests.place_of(target)
+        copy = requests.object_of(target, place.content, rpc.pack(scale), STRICT)
+        return cast(Scale, (await self._registry.update(place, copy, dry_run=dry_run)).decode())
+
     async def update(self, obj: M, *, subresource: str = "", dry_run: bool = False) -> M:
         return cast(M, (await self._update(obj, subresource, dry_run)).decode())
 
     async def _update(self, obj: Any, subresource: str, dry_run: bool = False) -> Stored:
         target = rpc.target_of(obj, subresource)
         place = requests.place_of(target)
-        copy = requests.object_of(target, place.kind, rpc.pack(obj), STRICT)
+        copy = requests.object_of(target, place.content, rpc.pack(obj), STRICT)
         return await self._registry.update(place, copy, dry_run=dry_run)
 
     async def patch(
@@ -110,7 +122,7 @@ class LocalClient:
         dry_run: bool = False,
     ) -> M:
         place = requests.place_of(rpc.target_of_kind(kind, name, namespace, subresource))
-        body = Patch(place.kind, PATCH_TYPES[patch_type], json.dumps(patch).encode())
+        body = Patch(place.content, PATCH_TYPES[patch_type], json.dumps(patch).encode())
         return cast(M, (await self._registry.patch(place, body, dry_run=dry_run)).decode())
 
     async def delete(

@@ -18,7 +18,7 @@ from api.errors import Invalid
 from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
-from control_plane.apiserver import deletion, metadata, refusals
+from control_plane.apiserver import deletion, metadata, refusals, scaling
 from control_plane.apiserver.admission import Admission, amend
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.patching import Patch
@@ -43,6 +43,15 @@ class Place:
     def key(self) -> str:
         return kinds.key(self.kind, self.namespace, self.name)
 
+    @property
+    def scale(self) -> bool:
+        return self.subresource == scaling.SUBRESOURCE
+
+    @property
+    def content(self) -> Kind:
+        """What is read and written there."""
+        return kinds.SCALE if self.scale else self.kind
+
 
 class _Gone:
     """What an object becomes when it leaves."""
@@ -66,9 +75,12 @@ class Registry:
 
     async def get(self, place: Place) -> Stored:
         """Raises NotFound."""
+        if place.scale:
+            scaling.check(place.kind, "get")
         with store_errors():
             item = await self._store.get(place.key)
-        return self._stored(place, item)
+        stored = self._stored(place, item)
+        return scaling.seen(stored) if place.scale else stored
 
     def _stored(self, place: Place, item: Item | None) -> Stored:
         if item is None:
@@ -147,21 +159,33 @@ class Registry:
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            if place.scale:
+                return _changed(strategy, place, scaling.scaled(old, obj, []), old)
             new = type(obj)()
             new.CopyFrom(obj)
             return _changed(strategy, place, new, old)
 
-        return await self._change(place, change, dry_run=dry_run)
+        return await self._write(place, change, dry_run)
 
     async def patch(self, place: Place, patch: Patch, *, dry_run: bool = False) -> Stored:
         """Change what the patch names. Raises NotFound, Conflict (the patch names a version), Invalid, BadRequest."""
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            if place.scale:
+                new, causes = patch.apply(scaling.scale_of(old))
+                return _changed(strategy, place, scaling.scaled(old, new, causes), old)
             new, causes = patch.apply(old)
             return _changed(strategy, place, new, old, causes)
 
-        return await self._change(place, change, dry_run=dry_run)
+        return await self._write(place, change, dry_run)
+
+    async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
+        """Answers with what was written to: the object, or its scale."""
+        if place.scale:
+            scaling.check(place.kind, "update")
+        stored = await self._change(place, change, dry_run=dry_run)
+        return scaling.seen(stored) if place.scale else stored
 
     async def delete(self, place: Place, how: Delete = ORDINARY) -> Stored:
         """The object as it was last, or, marked, as it is now. Raises NotFound, Conflict, Forbidden."""
@@ -223,7 +247,7 @@ def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any =
     metadata.prepare_update(new, old)
     prepare, validate = _part(strategy, place)
     prepare(new, old)
-    if metadata.spec_changed(new, old) and place.subresource == "":
+    if metadata.spec_changed(new, old) and place.subresource in ("", scaling.SUBRESOURCE):
         new.metadata.generation += 1
     if wrong := [*causes, *validate(new, old)]:
         raise Invalid.because(kind.name, place.name, wrong)
@@ -232,7 +256,7 @@ def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any =
 
 def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
     """Who prepares and who validates a write of this part of an object."""
-    if place.subresource == "":
+    if place.subresource in ("", scaling.SUBRESOURCE):
         return strategy.prepare_update, strategy.validate_update
     if place.subresource == "status" and place.kind.status:
         return strategy.prepare_status, strategy.validate_status

@@ -138,7 +138,7 @@ class Resources:
 
     async def _do_update(self, request: pb.UpdateRequest) -> Stored:
         place = requests.place_of(request.target)
-        obj = requests.object_of(request.target, place.kind, request.object, request.options)
+        obj = requests.object_of(request.target, place.content, request.object, request.options)
         return await self._registry.update(place, obj, dry_run=request.options.dryRun)
 
     async def _patch(self, request: pb.PatchRequest, context: Context) -> bytes:
@@ -151,7 +151,8 @@ class Resources:
 
     async def _do_patch(self, request: pb.PatchRequest) -> tuple[Stored, Sequence[str]]:
         place = requests.place_of(request.target)
-        patch = Patch(place.kind, request.patchType, request.patch, request.options.fieldValidation)
+        validation = request.options.fieldValidation
+        patch = Patch(place.content, request.patchType, request.patch, validation)
         stored = await self._registry.patch(place, patch, dry_run=request.options.dryRun)
         return stored, patch.warnings
 

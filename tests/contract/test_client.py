@@ -22,10 +22,12 @@ from api.errors import (
     Expired,
     Forbidden,
     Invalid,
+    MethodNotAllowed,
     NotFound,
     Timeout,
 )
 from control_plane.apiserver import reads
+from proto.v1.apps_pb2 import Deployment, ReplicaSet, Scale
 from proto.v1.cluster_pb2 import Event, Lease, LeaseSpec, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta, ObjectReference
 from proto.v1.pod_pb2 import Pod
@@ -994,5 +996,135 @@ def test_removing_the_last_finalizer_by_patch_removes_the_object(run: Run) -> No
         await world.client.patch(Node, "n1", "", none, patch_type="merge")
         with pytest.raises(NotFound):
             await world.client.get(Node, "n1")
+
+    run(scenario)
+
+
+# Scale
+
+
+def deployment(name: str = "web", replicas: int = 2) -> Deployment:
+    made = Deployment(metadata=ObjectMeta(name=name, namespace="default"))
+    made.spec.replicas = replicas
+    made.spec.selector.matchLabels["app"] = name
+    made.spec.template.metadata.labels["app"] = name
+    made.spec.template.spec.containers.add(name="app", image="helmling/hello:v1")
+    return made
+
+
+def replicaset() -> ReplicaSet:
+    other = deployment()
+    made = ReplicaSet(metadata=other.metadata)
+    made.spec.replicas = other.spec.replicas
+    made.spec.selector.CopyFrom(other.spec.selector)
+    made.spec.template.CopyFrom(other.spec.template)
+    return made
+
+
+@pytest.mark.parametrize("make", [deployment, replicaset])
+def test_a_scale_is_what_it_scales_seen_from_afar(run: Run, make: Callable[[], Any]) -> None:
+    """S#65"""
+
+    async def scenario(world: World) -> None:
+        made = await world.client.create(make())
+        scale = await world.client.get_scale(type(made), "web", "default")
+        assert (scale.kind, scale.spec.replicas, scale.status.selector) == ("Scale", 2, "app=web")
+        assert scale.metadata.uid == made.metadata.uid
+        assert scale.metadata.resourceVersion == made.metadata.resourceVersion
+        scale.spec.replicas = 5
+        answer = await world.client.update_scale(type(made), scale)
+        assert answer.spec.replicas == 5
+        after = await world.client.get(type(made), "web", "default")
+        assert after.spec.replicas == 5
+        assert after.metadata.generation == 2
+        assert after.metadata.resourceVersion == answer.metadata.resourceVersion
+        after.metadata.resourceVersion = made.metadata.resourceVersion
+        after.metadata.generation = 1
+        after.spec.replicas = 2
+        assert after == made, "nothing else has changed"
+
+    run(scenario)
+
+
+def test_a_scale_of_an_older_version_is_refused(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.client.create(deployment())
+        scale = await world.client.get_scale(Deployment, "web", "default")
+        scale.spec.replicas = 3
+        await world.client.update_scale(Deployment, scale)
+        with pytest.raises(Conflict, match="the object has been modified"):
+            await world.client.update_scale(Deployment, scale)
+        scale.metadata.resourceVersion = ""
+        scale.spec.replicas = 4
+        assert (await world.client.update_scale(Deployment, scale)).spec.replicas == 4
+        scale.metadata.uid = "another"
+        with pytest.raises(Conflict, match="UID in precondition: another"):
+            await world.client.update_scale(Deployment, scale)
+
+    run(scenario)
+
+
+def test_a_scale_is_patched(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.client.create(deployment())
+
+        async def patch(body: Any, patch_type: Any, **more: Any) -> Any:
+            return await world.client.patch(
+                Deployment,
+                "web",
+                "default",
+                body,
+                patch_type=patch_type,
+                subresource="scale",
+                **more,
+            )
+
+        merged: Any = await patch({"spec": {"replicas": 7}}, "merge")
+        assert (merged.kind, merged.spec.replicas) == ("Scale", 7)
+        replace = [{"op": "replace", "path": "/spec/replicas", "value": 0}]
+        assert (await patch(replace, "json")).spec.replicas == 0
+        tried = await patch({"spec": {"replicas": 9}}, "strategic", dry_run=True)
+        assert tried.spec.replicas == 9
+        with pytest.raises(Invalid, match=r"spec\.replicas: Invalid value: -1") as caught:
+            await patch({"spec": {"replicas": -1}}, "merge")
+        assert caught.value.kind == "Scale"
+        with pytest.raises(Invalid, match=r"spec\.paused: unknown field"):
+            await patch({"spec": {"paused": True}}, "merge")
+        assert (await world.client.get(Deployment, "web", "default")).spec.replicas == 0
+
+    run(scenario)
+
+
+def test_what_has_no_replicas_has_no_scale(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.client.create(pod())
+        with pytest.raises(MethodNotAllowed, match="get is not supported on pods/scale"):
+            await world.client.get_scale(Pod, "web", "default")
+        scale = Scale(metadata=ObjectMeta(name="web", namespace="default"))
+        with pytest.raises(MethodNotAllowed, match="update is not supported on pods/scale"):
+            await world.client.update_scale(Pod, scale)
+        with pytest.raises(NotFound, match=r'deployments\.apps "web" not found'):
+            await world.client.get_scale(Deployment, "web", "default")
+        with pytest.raises(NotFound, match=r'deployments\.apps "web" not found'):
+            await world.client.update_scale(Deployment, scale)
+
+    run(scenario)
+
+
+def test_the_status_of_a_deployment_does_not_count_as_a_change_of_it(run: Run) -> None:
+    """S#12"""
+
+    async def scenario(world: World) -> None:
+        made = await world.client.create(deployment())
+        made.status.observedGeneration = 1
+        made.status.replicas = 2
+        made.spec.replicas = 9
+        seen = await world.client.update(made, subresource="status")
+        assert (seen.status.replicas, seen.spec.replicas, seen.metadata.generation) == (2, 2, 1)
+        seen.status.readyReplicas = 3
+        with pytest.raises(Invalid, match=r"status\.readyReplicas: Invalid value: 3: cannot be"):
+            await world.client.update(seen, subresource="status")
+        scale = await world.client.get_scale(Deployment, "web", "default")
+        assert scale.status.replicas == 2
 
     run(scenario)

@@ -5,12 +5,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf.message import Message
+
 from api.errors import Cause
+from api.jsonform import to_json
 
 
 def quoted(value: Any) -> str:
-    """A value as messages show it: strings in quotes, everything else bare."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """A value as messages show it: strings in quotes, objects as JSON, everything else bare."""
+    shown = to_json(value) if isinstance(value, Message) else value
+    return json.dumps(shown, ensure_ascii=False, default=str)
 
 
 def required(field: str, detail: str = "") -> Cause:

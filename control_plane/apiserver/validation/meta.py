@@ -22,7 +22,7 @@ def validate_metadata(obj: Any, kind: Kind) -> list[Cause]:
         *_name(meta, kind),
         *_namespace(meta, kind),
         *_labels(meta),
-        *_annotations(meta),
+        *validate_annotations(meta.annotations, "metadata.annotations"),
         *_owners(meta),
         *_finalizers(meta),
     ]
@@ -53,6 +53,14 @@ def validate_labels(labels: Any, path: str) -> list[Cause]:
     return found
 
 
+def validate_annotations(annotations: Any, path: str) -> list[Cause]:
+    found, size = [], 0
+    for key, value in annotations.items():
+        found += [causes.invalid(path, key, each) for each in names.qualified_name(key.lower())]
+        size += len(key.encode()) + len(value.encode())
+    return [*found, causes.too_long(path, ANNOTATIONS_LIMIT)] if size > ANNOTATIONS_LIMIT else found
+
+
 def _immutable(name: str, detail: str) -> Cause:
     return Cause(f"metadata.{name}", f"Invalid value: {detail}", "FieldValueInvalid")
 
@@ -81,14 +89,6 @@ def _namespace(meta: ObjectMeta, kind: Kind) -> list[Cause]:
 
 def _labels(meta: ObjectMeta) -> list[Cause]:
     return validate_labels(meta.labels, "metadata.labels") if meta.labels else []
-
-
-def _annotations(meta: ObjectMeta) -> list[Cause]:
-    path, found, size = "metadata.annotations", [], 0
-    for key, value in meta.annotations.items():
-        found += [causes.invalid(path, key, each) for each in names.qualified_name(key.lower())]
-        size += len(key.encode()) + len(value.encode())
-    return [*found, causes.too_long(path, ANNOTATIONS_LIMIT)] if size > ANNOTATIONS_LIMIT else found
 
 
 def _owners(meta: ObjectMeta) -> list[Cause]:

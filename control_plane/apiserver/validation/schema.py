@@ -36,16 +36,20 @@ def check(message: Message, path: str = "") -> list[Cause]:
     return found
 
 
-def check_immutable(new: Any, old: Any, path: str = "") -> list[Cause]:
-    """The fields that an update changed and may not. Elements of lists are not compared."""
+def check_immutable(new: Any, old: Any, path: str = "", *, deep: bool = True) -> list[Cause]:
+    """The fields that an update changed and may not. Elements of lists are not compared.
+
+    Not deep: only the message's own fields. (The metadata of a pod may not change, that of a template may.)
+    """
     found: list[Cause] = []
     for field in _immutable(new.DESCRIPTOR):
         place = _join(path, field.json_name)
         ours, theirs = getattr(new, field.name), getattr(old, field.name)
-        if is_object(field):
+        if rule(field).immutable:
+            if ours != theirs:
+                found.append(causes.invalid(place, ours, "field is immutable"))
+        elif deep:
             found += check_immutable(ours, theirs, place)
-        elif ours != theirs:
-            found.append(causes.invalid(place, ours, "field is immutable"))
     return found
 
 

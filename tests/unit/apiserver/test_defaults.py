@@ -7,7 +7,7 @@ import pytest
 from api.jsonform import to_json
 from control_plane.apiserver import defaults
 from control_plane.apiserver.defaults import default_pod, default_tolerations, pull_policy
-from tests.manifests import container, created, read, strategy
+from tests.manifests import MANIFESTS, container, created, read, strategy
 
 
 def defaulted(change: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_facts_about_the_pod_are_files_that_all_can_read() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["Pod", "Node", "Namespace", "Event", "Lease"])
+@pytest.mark.parametrize("kind", sorted(MANIFESTS))
 def test_defaulting_twice_changes_nothing(kind: str) -> None:
     obj = created(kind)
     before = type(obj).FromString(obj.SerializeToString())

@@ -7,7 +7,7 @@ import pytest
 
 from api import clock
 from control_plane.apiserver.printers import table
-from tests.manifests import NOW, created, read, strategy
+from tests.manifests import MANIFESTS, NOW, created, read, strategy
 
 
 def ago(seconds: int) -> str:
@@ -379,6 +379,8 @@ def test_an_event(change: dict[str, Any], expected: list[Any]) -> None:
         ("Namespace", "Name Status Age", ""),
         ("Event", "Last-Seen Type Reason Object Message", "Subobject Source First-Seen Count Name"),
         ("Lease", "Name Holder Age", ""),
+        ("ReplicaSet", "Name Desired Current Ready Age", "Containers Images Selector"),
+        ("Deployment", "Name Ready Up-to-date Available Age", "Containers Images Selector"),
     ],
 )
 def test_the_columns_are_kubectl_s(kind: str, narrow: str, wide: str) -> None:
@@ -387,7 +389,7 @@ def test_the_columns_are_kubectl_s(kind: str, narrow: str, wide: str) -> None:
     assert [each.name.replace(" ", "-") for each in columns if each.wide] == wide.split()
 
 
-@pytest.mark.parametrize("kind", ["Pod", "Node", "Namespace", "Event", "Lease"])
+@pytest.mark.parametrize("kind", sorted(MANIFESTS))
 def test_a_row_has_a_cell_for_every_column(kind: str) -> None:
     assert len(strategy(kind).row(created(kind), NOW)) == len(strategy(kind).columns)
 

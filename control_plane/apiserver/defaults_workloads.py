@@ -1,0 +1,49 @@
+"""What the makers of pods mean when they do not say (S#17): Kubernetes' numbers, stored, so that all can see them.
+
+A template is defaulted like the pods that will be made from it, so that comparing two templates compares what they
+mean and not how they were written.
+"""
+
+from google.protobuf.struct_pb2 import Value
+
+from control_plane.apiserver.defaults import default_pod_spec, default_type
+from proto.v1.apps_pb2 import Deployment, DeploymentStrategy, ReplicaSet
+
+QUARTER = "25%"
+REVISIONS_KEPT = 10
+PROGRESS_DEADLINE = 600  # seconds
+
+
+def default_replicaset(replicaset: ReplicaSet) -> None:
+    default_type(replicaset)
+    spec = replicaset.spec
+    if not spec.HasField("replicas"):
+        spec.replicas = 1
+    if spec.HasField("template"):  # or validation says that it is missing
+        default_pod_spec(spec.template.spec)
+
+
+def default_deployment(deployment: Deployment) -> None:
+    default_type(deployment)
+    spec = deployment.spec
+    for name, number in (
+        ("replicas", 1),
+        ("revisionHistoryLimit", REVISIONS_KEPT),
+        ("progressDeadlineSeconds", PROGRESS_DEADLINE),
+    ):
+        if not spec.HasField(name):
+            setattr(spec, name, number)
+    if spec.HasField("template"):
+        default_pod_spec(spec.template.spec)
+    _default_strategy(spec.strategy)
+
+
+def _default_strategy(strategy: DeploymentStrategy) -> None:
+    strategy.type = strategy.type or "RollingUpdate"
+    if strategy.type != "RollingUpdate":
+        return
+    rolling = strategy.rollingUpdate
+    rolling.SetInParent()
+    for name in ("maxUnavailable", "maxSurge"):
+        if not rolling.HasField(name):
+            getattr(rolling, name).CopyFrom(Value(string_value=QUARTER))

@@ -1,0 +1,77 @@
+"""The rows of the kinds that make pods, as kubectl prints them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from api.selectors import LabelSelector, labels_from
+from control_plane.apiserver.printers.cells import NONE, age
+from control_plane.apiserver.strategy import Cell, Column
+from proto.v1 import meta_pb2
+from proto.v1.apps_pb2 import Deployment, PodTemplateSpec, ReplicaSet
+
+NAME = Column("Name", format="name", description="Unique in the namespace.")
+AGE = Column("Age", description="Time since the object was created.")
+# What the template is made of; see `contents`.
+CONTENTS = (
+    Column("Containers", wide=True, description="The names of the template's containers."),
+    Column("Images", wide=True, description="The images that they run."),
+    Column("Selector", wide=True, description="The labels of the pods."),
+)
+
+REPLICASET_COLUMNS = (
+    NAME,
+    Column("Desired", "integer", description="How many pods there should be."),
+    Column("Current", "integer", description="How many pods there are."),
+    Column("Ready", "integer", description="How many of them are ready."),
+    AGE,
+    *CONTENTS,
+)
+DEPLOYMENT_COLUMNS = (
+    NAME,
+    Column("Ready", description="Pods that are ready, of those that there should be."),
+    Column("Up-to-date", "integer", description="Pods made from the present template."),
+    Column("Available", "integer", description="Pods ready for at least minReadySeconds."),
+    AGE,
+    *CONTENTS,
+)
+
+
+def replicaset_row(replicaset: ReplicaSet, now: datetime) -> Sequence[Cell]:
+    meta, spec, status = replicaset.metadata, replicaset.spec, replicaset.status
+    return (
+        meta.name,
+        spec.replicas,
+        status.replicas,
+        status.readyReplicas,
+        age(meta.creationTimestamp, now),
+        *contents(spec.template, spec.selector),
+    )
+
+
+def deployment_row(deployment: Deployment, now: datetime) -> Sequence[Cell]:
+    meta, spec, status = deployment.metadata, deployment.spec, deployment.status
+    return (
+        meta.name,
+        f"{status.readyReplicas}/{spec.replicas}",
+        status.updatedReplicas,
+        status.availableReplicas,
+        age(meta.creationTimestamp, now),
+        *contents(spec.template, spec.selector),
+    )
+
+
+def contents(template: PodTemplateSpec, selector: meta_pb2.LabelSelector) -> Sequence[Cell]:
+    """Containers, images, selector."""
+    containers = template.spec.containers
+    return (
+        ",".join(each.name for each in containers),
+        ",".join(each.image for each in containers),
+        selector_text(selector),
+    )
+
+
+def selector_text(selector: meta_pb2.LabelSelector) -> str:
+    """`app=web,tier in (a,b)`, sorted by key."""
+    compiled = labels_from(selector)
+    ordered = sorted(compiled.requirements, key=lambda each: each.key)
+    return str(LabelSelector(tuple(ordered))) or NONE
