@@ -1,0 +1,209 @@
+"""Deployments in a whole cluster: rollouts stay within their bounds, stick where they should, and go on."""
+
+import asyncio
+from typing import Any
+
+from api.client import Client, Delete, Selection
+from control_plane.controllers.deployment.notes import REVISION
+from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.pod_pb2 import Pod
+from tests.cluster.whole import Cluster, deployment, is_ready, run
+
+NEW, BAD = "registry.test/app:2", "registry.test/bad:1"
+
+
+def reason(found: Deployment, type: str) -> str:
+    return next((c.reason for c in found.status.conditions if c.type == type), "")
+
+
+def test_a_deployment_comes_and_scales() -> None:
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(3))
+        await world.until(world.complete)
+        [rs] = await world.sets()
+        assert rs.metadata.name.startswith("web-")
+        assert rs.metadata.annotations[REVISION] == "1"
+        assert (await world.deployment()).metadata.annotations[REVISION] == "1"
+        await world.change({"replicas": 5})
+        await world.until(world.complete)
+        await world.change({"replicas": 1})
+        await world.until(world.complete)
+        name = rs.metadata.name
+        assert await world.said("web") == [
+            ("ScalingReplicaSet", f"Scaled up replica set {name} from 0 to 3"),
+            ("ScalingReplicaSet", f"Scaled up replica set {name} from 3 to 5"),
+            ("ScalingReplicaSet", f"Scaled down replica set {name} from 5 to 1"),
+        ]
+        found = await world.deployment()
+        assert reason(found, "Available") == "MinimumReplicasAvailable"
+        assert reason(found, "Progressing") == "NewReplicaSetAvailable"
+
+    run(scenario)
+
+
+async def _watch_bounds(client: Client, most: int, fewest: int) -> None:
+    """At every change of a pod: not too many, not too few. Never ends by itself."""
+    listing = await client.list(Pod)
+    pods = {pod.metadata.name: pod for pod in listing.items}
+    async for batch in client.watch(Pod, Selection(), version=listing.version):
+        for event in batch:
+            pods[event.object.metadata.name] = event.object
+            if event.type == "DELETED":
+                del pods[event.object.metadata.name]
+            active = [p for p in pods.values() if not p.metadata.HasField("deletionTimestamp")]
+            assert len(active) <= most
+            assert sum(map(is_ready, active)) >= fewest
+
+
+def test_a_rollout_never_leaves_its_bounds() -> None:
+    """10 at 25 %/25 %: at most 13 pods that do not end, at least 8 of them ready, at every single change."""
+
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(10))
+        await world.until(world.complete)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_watch_bounds(world.client, 13, 8))
+            await asyncio.sleep(1)
+            await world.image(NEW)
+            await world.until(world.complete)
+            await world.image("registry.test/app:3")
+            await asyncio.sleep(0.3)
+            await world.image(NEW)  # another one in the middle: a rollover
+            await world.until(world.complete)
+            watching.cancel()
+        pods = await world.pods()
+        assert {pod.spec.containers[0].image for pod in pods} == {NEW}
+
+    run(scenario)
+
+
+def test_a_bad_image_sticks_and_the_deadline_passes() -> None:
+    """The documentation's "8 and 5": eight old pods go on serving, five new ones never start."""
+
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(10))
+        await world.until(world.complete)
+        await world.image(BAD)
+
+        async def timed_out() -> bool:
+            return reason(await world.deployment(), "Progressing") == "ProgressDeadlineExceeded"
+
+        began = asyncio.get_running_loop().time()
+        await world.until(timed_out)
+        assert 600 <= asyncio.get_running_loop().time() - began <= 640
+        assert [rs.spec.replicas for rs in await world.sets()] == [8, 5]
+        status = (await world.deployment()).status
+        assert (status.replicas, status.updatedReplicas, status.availableReplicas) == (13, 5, 8)
+        await world.change({"replicas": 15})  # shared out: S#71
+
+        async def shared() -> bool:
+            return [rs.spec.replicas for rs in await world.sets()] == [12, 7]  # 19 in all
+
+        await world.until(shared)
+        await world.image("registry.test/app:1")  # back
+        await world.until(world.complete)
+        old, new = await world.sets()
+        assert (old.spec.replicas, new.spec.replicas) == (0, 15)
+        assert new.metadata.annotations[REVISION] == "3"
+        assert new.metadata.annotations["deployment.kubernetes.io/revision-history"] == "1"
+
+    run(scenario)
+
+
+def test_pause_and_resume() -> None:
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(4))
+        await world.until(world.complete)
+        await world.change({"paused": True})
+        await world.image(NEW)
+        await asyncio.sleep(3600)
+        assert len(await world.sets()) == 1
+        assert reason(await world.deployment(), "Progressing") == "DeploymentPaused"
+        await world.change({"replicas": 6})  # scaling goes on
+        await world.until(lambda: world.ready(6))
+        await world.change({"paused": None})
+        await world.until(world.complete)
+        assert [rs.spec.replicas for rs in await world.sets()] == [0, 6]
+
+    run(scenario)
+
+
+def test_recreate_waits_until_the_old_pods_are_gone() -> None:
+    async def scenario(world: Cluster) -> None:
+        made = deployment(3)
+        made.spec.strategy.type = "Recreate"
+        await world.client.create(made)
+        await world.until(world.complete)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_never_mixed(world.client))
+            await asyncio.sleep(1)
+            await world.image(NEW)
+            await world.until(world.complete)
+            watching.cancel()
+
+    run(scenario)
+
+
+async def _never_mixed(client: Client) -> None:
+    images: dict[str, str] = {}
+    version = (await client.list(Pod)).version
+    async for batch in client.watch(Pod, Selection(), version=version):
+        for event in batch:
+            images[event.object.metadata.name] = event.object.spec.containers[0].image
+            if event.type == "DELETED":
+                del images[event.object.metadata.name]
+            assert len(set(images.values())) <= 1
+
+
+def test_history_is_kept_up_to_its_limit() -> None:
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(1, revisionHistoryLimit=2))
+        await world.until(world.complete)
+        for number in range(2, 7):
+            await world.image(f"registry.test/app:{number}")
+            await world.until(world.complete)
+
+        async def kept() -> bool:
+            revisions = [rs.metadata.annotations[REVISION] for rs in await world.sets()]
+            return revisions == ["4", "5", "6"]
+
+        await world.until(kept)
+
+    run(scenario)
+
+
+async def _nothing(world: Cluster) -> bool:
+    kinds: tuple[type[Any], ...] = (Deployment, ReplicaSet, Pod)
+    return not any([(await world.client.list(kind)).items for kind in kinds])
+
+
+def test_what_a_deployment_made_goes_with_it() -> None:
+    async def scenario(world: Cluster) -> None:
+        for propagation in ("", "Foreground"):
+            await world.client.create(deployment(3))
+            await world.until(world.complete)
+            how = Delete(propagation=propagation)
+            await world.client.delete(Deployment, "web", "default", how)
+            await world.until(lambda: _nothing(world))
+
+    run(scenario)
+
+
+def test_a_deleted_deployment_may_leave_its_pods() -> None:
+    """Orphans stay, and a new Deployment of the same kind adopts them."""
+
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(deployment(3))
+        await world.until(world.complete)
+        names = {pod.metadata.name for pod in await world.pods()}
+        await world.client.delete(Deployment, "web", "default", Delete(propagation="Orphan"))
+        await world.until(lambda: world.is_gone(Deployment))
+        await asyncio.sleep(60)
+        [rs] = await world.sets()
+        assert not rs.metadata.ownerReferences
+        await world.client.create(deployment(3))
+        await world.until(world.complete)
+        assert {pod.metadata.name for pod in await world.pods()} == names
+        assert len(await world.sets()) == 1
+
+    run(scenario)

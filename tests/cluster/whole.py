@@ -1,0 +1,171 @@
+"""A whole cluster on fake time: API server over the memory store, all controllers, the scheduler, hollow nodes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from api.client import Client, Selection
+from api.errors import NotFound
+from api.informer import Informers
+from control_plane import main
+from control_plane.store.memory import MemoryStore
+from node_agent.hollow import run_hollow
+from node_agent.runtime.hollow import HollowRuntime
+from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.cluster_pb2 import Event
+from proto.v1.pod_pb2 import Pod
+from tests import fake_time
+from tests.apiserver import serving
+
+PATIENCE = 6 * 3600  # fake seconds
+Wrap = Callable[[Client], Client]
+
+
+def as_is(client: Client) -> Client:
+    return client
+
+
+@dataclass
+class Cluster:
+    client: Client
+    tasks: asyncio.TaskGroup
+    controllers: asyncio.Task[None] | None = None
+
+    def start_controllers(self, client: Client) -> None:
+        self.controllers = self.tasks.create_task(_controllers(client))
+
+    def stop_controllers(self) -> None:
+        """As a crash would: whatever they were doing is cut off, and what they knew is lost."""
+        if self.controllers is not None:
+            self.controllers.cancel()
+
+    async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not await holds():  # noqa: ASYNC110 (the server's to know)
+                await asyncio.sleep(0.1)
+
+    async def deployment(self, name: str = "web") -> Deployment:
+        return await self.client.get(Deployment, name, "default")
+
+    async def sets(self) -> list[ReplicaSet]:
+        """Oldest first."""
+        found = (await self.client.list(ReplicaSet)).items
+        return sorted(
+            found,
+            key=lambda rs: int(
+                rs.metadata.annotations.get("deployment.kubernetes.io/revision", "0")
+            ),
+        )
+
+    async def pods(self) -> list[Pod]:
+        """Those that do not end."""
+        found = (await self.client.list(Pod)).items
+        return [pod for pod in found if not pod.metadata.HasField("deletionTimestamp")]
+
+    async def ready(self, count: int) -> bool:
+        """So many pods, all of them ready."""
+        pods = await self.pods()
+        return len(pods) == count and all(map(is_ready, pods))
+
+    async def complete(self, name: str = "web") -> bool:
+        found = await self.deployment(name)
+        wanted, status = found.spec.replicas, found.status
+        counts = (status.replicas, status.updatedReplicas, status.availableReplicas)
+        observed = status.observedGeneration == found.metadata.generation
+        return observed and counts == (wanted,) * 3
+
+    async def is_gone(self, kind: type[Any], name: str = "web") -> bool:
+        try:
+            await self.client.get(kind, name, "default")
+        except NotFound:
+            return True
+        return False
+
+    async def change(self, spec: dict[str, Any], kind: type[Any] = Deployment) -> None:
+        await self.client.patch(kind, "web", "default", {"spec": spec}, patch_type="merge")
+
+    async def image(self, image: str) -> None:
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
+        await self.client.patch(Deployment, "web", "default", patch)
+
+    async def said(self, name: str) -> list[tuple[str, str]]:
+        """Reasons and messages of the events about an object, in order."""
+        await asyncio.sleep(1)
+        found = (await self.client.list(Event, Selection(namespace="default"))).items
+        about = [each for each in found if each.involvedObject.name == name]
+        about.sort(key=lambda each: int(each.metadata.resourceVersion))
+        return [(each.reason, each.message) for each in about]
+
+
+def is_ready(pod: Pod) -> bool:
+    return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
+
+
+Scenario = Callable[[Cluster], Coroutine[Any, Any, None]]
+
+
+class OneImageIsMissing(HollowRuntime):
+    """Has every image but `bad`."""
+
+    async def pull(self, reference: str, **login: Any) -> Any:
+        if "bad" in reference:
+            self._registry = set()
+            try:
+                return await super().pull(reference)
+            finally:
+                self._registry = None
+        return await super().pull(reference)
+
+
+def run(scenario: Scenario, *, nodes: int = 3, wrap: Wrap = as_is) -> None:
+    """Run it to its end. `wrap` stands between the controllers and the server."""
+
+    async def whole() -> None:
+        async with cluster(nodes, wrap) as here, asyncio.timeout(PATIENCE):
+            await scenario(here)
+
+    fake_time.run(whole())
+
+
+@asynccontextmanager
+async def cluster(nodes: int, wrap: Wrap) -> AsyncIterator[Cluster]:
+    names = [f"n{number}" for number in range(nodes)]
+    async with serving(MemoryStore(), grpc=False) as api, asyncio.TaskGroup() as tasks:
+        here = Cluster(api.client, tasks)
+        hollow = run_hollow(api.client, names, runtime=lambda name: OneImageIsMissing())
+        running = tasks.create_task(hollow)
+        here.start_controllers(wrap(api.client))
+        try:
+            yield here
+        finally:
+            running.cancel()
+            here.stop_controllers()
+
+
+async def _controllers(client: Client) -> None:
+    informers = Informers(client)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(informers.run())
+        for part in main.PARTS:
+            tasks.create_task(main._run(part, client, informers))
+
+
+def _with_spec(obj: Any, replicas: int, spec: dict[str, Any]) -> Any:
+    obj.metadata.name, obj.metadata.namespace = "web", "default"
+    obj.spec.replicas = replicas
+    obj.spec.selector.matchLabels["app"] = "web"
+    obj.spec.template.metadata.labels["app"] = "web"
+    obj.spec.template.spec.containers.add(name="app", image="registry.test/app:1")
+    for field, value in spec.items():
+        setattr(obj.spec, field, value)
+    return obj
+
+
+def deployment(replicas: int = 3, **spec: Any) -> Deployment:
+    return _with_spec(Deployment(), replicas, spec)  # type: ignore[no-any-return]
+
+
+def replicaset(replicas: int = 3, **spec: Any) -> ReplicaSet:
+    return _with_spec(ReplicaSet(), replicas, spec)  # type: ignore[no-any-return]
