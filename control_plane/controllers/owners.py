@@ -8,7 +8,7 @@ Adoption is the dangerous half. A manager that was deleted a moment ago may stil
 now would be deleted with it; so before the first adoption the manager itself is read from the server.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from api.informer import Informer, by_namespace
 from proto.v1.meta_pb2 import OwnerReference
 
 M = TypeVar("M")
+Counts = Callable[[Any], bool]
 
 # indices of an informer
 MANAGED, STRAYS, NAMESPACE = "managed", "strays", "namespace"
@@ -78,6 +79,10 @@ def wanting(informer: Informer[Any], stray: Any) -> list[str]:
     ]
 
 
+def everything(_: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Claims(Generic[M]):
     keep: Sequence[M]
@@ -107,16 +112,22 @@ def _is_taken(obj: Any) -> bool:
     return manager_of(obj) is not None or obj.metadata.HasField("deletionTimestamp")
 
 
-async def claim(client: Client, owner: Any, objects: Iterable[M]) -> list[M]:
-    """The owner's objects, after adopting and releasing. Raises Conflict: the owner is not what we think it is."""
-    sorted_out = claims(owner, objects)
-    for obj in sorted_out.release:
+async def claim(client: Client, informer: Informer[Any], owner: Any, counts: Counts) -> list[Any]:
+    """The owner's objects among those that count, after adopting and releasing.
+
+    What is returned is what the cache shows at the end, and what was adopted and is not shown yet: writing takes time,
+    and a caller that compares with what it has done itself must not be given yesterday's list. Raises Conflict: the
+    owner is not what we think it is.
+    """
+    first = claims(owner, filter(counts, candidates(informer, owner)))
+    for obj in first.release:
         await _release(client, owner, obj)
-    if not sorted_out.adopt:
-        return list(sorted_out.keep)
-    await _check_alive(client, owner)
-    adopted = [await _adopt(client, owner, obj) for obj in sorted_out.adopt]
-    return [*sorted_out.keep, *(obj for obj in adopted if obj is not None)]
+    if first.adopt:
+        await _check_alive(client, owner)
+    adopted = [await _adopt(client, owner, obj) for obj in first.adopt]
+    now = claims(owner, filter(counts, candidates(informer, owner)))
+    seen = {obj.metadata.uid for obj in now.keep}
+    return [*now.keep, *(obj for obj in adopted if obj and obj.metadata.uid not in seen)]
 
 
 async def _check_alive(client: Client, owner: Any) -> None:

@@ -195,10 +195,12 @@ class ReplicaSets:
         rs = self._sets.objects.get(key)
         if rs is None:
             return None  # its pods are the garbage collector's business
-        candidates = owners.candidates(self._pods, rs)
-        active = await owners.claim(self.client, rs, filter(is_active, candidates))
-        ending = sum(is_ending(pod) and owners.is_managed_by(pod, rs) for pod in candidates)
+        active = await owners.claim(self.client, self._pods, rs, is_active)
+        mine = self._pods.by_index(owners.MANAGED, rs.metadata.uid)
+        ending = sum(map(is_ending, mine))
         now, ledger = clock.now(), self.ledgers[rs.metadata.uid]
+        for pod in mine if ledger else ():
+            ledger.shown(pod.metadata.name, pod.metadata.uid, ending=is_ending(pod))
         ledger.expire(now)
         todo = plan(rs, active, now, ledger=ledger, neighbours=self._neighbours(rs))
         failure = await self._act(rs, todo, ledger)

@@ -56,9 +56,7 @@ class Deployments:
         deployment = self._deployments.objects.get(key)
         if deployment is None:
             return None  # its ReplicaSets are the garbage collector's business
-        sets = await owners.claim(
-            self.client, deployment, owners.candidates(self._sets, deployment)
-        )
+        sets = await owners.claim(self.client, self._sets, deployment, owners.everything)
         now = clock.now()
         todo = plan(deployment, sets, now, old_pods=self._old_pods(deployment, sets))
         if todo.create is not None and not await self._create(deployment, todo.create, todo.status):
