@@ -69,7 +69,7 @@ def plan(
     coming = len(ledger.creating.keys() - ledger.unsure)
     missing = min(rs.spec.replicas - len(active) - coming, BURST)
     if missing >= 0:
-        again = sorted(ledger.unsure & ledger.creating.keys())[:missing]
+        again = tuple(sorted(ledger.unsure & ledger.creating.keys())[:missing])
         return Plan(again, missing - len(again))
     return Plan(delete=_doomed(active, min(-missing, BURST), now, ledger, neighbours))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.client import Client, Delete, Selection
 from control_plane.controllers.deployment.notes import REVISION
+from control_plane.controllers.deployment.plan import new_set
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.whole import Cluster, deployment, is_ready, run
@@ -205,5 +206,24 @@ def test_a_deleted_deployment_may_leave_its_pods() -> None:
         await world.until(world.complete)
         assert {pod.metadata.name for pod in await world.pods()} == names
         assert len(await world.sets()) == 1
+
+    run(scenario)
+
+
+def test_a_name_that_is_taken_is_not_fought_for() -> None:
+    """A set of somebody else has the name: collisionCount goes up, and another name is found."""
+
+    async def scenario(world: Cluster) -> None:
+        made = await world.client.create(deployment(1, paused=True))
+        taken = new_set(made, [])
+        del taken.metadata.ownerReferences[:]
+        for labels in (taken.metadata.labels, taken.spec.selector.matchLabels):
+            labels["app"] = "other"
+        taken.spec.template.metadata.labels["app"] = "other"
+        await world.client.create(taken)
+        await world.change({"paused": None})
+        await world.until(world.complete)
+        assert (await world.deployment()).status.collisionCount == 1
+        assert {rs.metadata.labels["app"] for rs in await world.sets()} == {"web", "other"}
 
     run(scenario)
