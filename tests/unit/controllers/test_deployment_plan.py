@@ -109,7 +109,8 @@ def test_complete_then_quiet() -> None:
     deployment.metadata.annotations[notes.REVISION] = "1"
     again = plan(deployment, [rs], NOW + timedelta(hours=1), old_pods=False)
     assert again.status == deployment.status
-    assert not (again.write or again.delete or again.create or again.revision)
+    assert again.create is None
+    assert (again.write, tuple(again.delete), again.revision) == ([], (), "")
     assert next_look(deployment, again.status, NOW) is None
 
 
