@@ -28,7 +28,7 @@ KUBERNETES = {
 GOALS = {"get": 1.4, "create": 2.0}  # times Kubernetes
 IDLE_SECONDS = 20.0
 
-console = Console()
+console = Console(width=110)  # also where no terminal tells its width
 
 
 def table(title: str, *columns: str) -> Table:
