@@ -12,7 +12,7 @@ from control_plane.apiserver.hooks import (
     new_object,
 )
 from control_plane.apiserver.printers import batch as printer
-from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.apiserver.validation import cronjob as cronjob_rules
 from control_plane.apiserver.validation import job as job_rules
 from control_plane.apiserver.validation.job import own_labels
@@ -67,7 +67,7 @@ STRATEGIES = (
         prepare_status=keep_all_but_status,
         validate=new_object(_CRONJOB, cronjob_rules.validate_cronjob),
         validate_update=changed_object(_CRONJOB, cronjob_rules.validate_cronjob),
-        validate_status=changed_status(lambda new, old: ()),
+        validate_status=changed_status(no_causes),
         selectable=metadata_fields,
         columns=printer.CRONJOB_COLUMNS,
         row=printer.cronjob_row,

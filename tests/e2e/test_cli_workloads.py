@@ -61,3 +61,48 @@ def test_what_a_field_means(cli: Cli) -> None:
         "percentages are rounded up"
         in cli.ok("explain", "deployment.spec.strategy.rollingUpdate.maxSurge").out
     )
+
+
+JOB = """apiVersion: batch/v1
+kind: Job
+metadata:
+  name: pi
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: helmling/hello:v1
+"""
+CRONJOB = """apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: tidy
+spec:
+  schedule: "0 3 1 1 *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: OnFailure
+          containers:
+          - name: main
+            image: helmling/hello:v1
+"""
+
+
+def test_a_job_and_a_cronjob(cli: Cli) -> None:
+    """The Job may be applied again, although the server has added to its template."""
+    for text in (JOB, CRONJOB):
+        assert cli.ok("apply", "-f", "-", stdin=text).out.endswith(" created\n")
+        assert cli.ok("apply", "-f", "-", stdin=text).out.endswith(" unchanged\n")
+    header = cli.ok("get", "jobs").lines()[0]
+    assert header.split() == ["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"]
+    assert "batch.kubernetes.io/job-name=pi" in cli.ok("describe", "job", "pi").out
+    assert cli.ok("get", "cj").lines()[1].split()[:6] == ["tidy", "0", "3", "1", "1", "*"]
+    assert "Concurrency Policy:            Allow" in cli.ok("describe", "cj", "tidy").out
+    said = cli.fails("patch", "job", "pi", "-p", "spec: {completions: 3}")
+    assert "spec.completions: Invalid value: 3: field is immutable" in said
+    cli.ok("delete", "cj", "tidy")
+    cli.ok("delete", "job", "pi")
