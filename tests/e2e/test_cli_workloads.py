@@ -44,6 +44,9 @@ def test_a_deployment_from_apply_to_delete(cli: Cli) -> None:
     assert header.split() == columns.split()
     assert row.split()[-3:] == ["main", "helmling/hello:v1", "app=web"]
     assert "deployment.apps/web" in cli.ok("get", "all").out
+    scale = cli.ok("patch", "deploy", "web", "--subresource=scale", "-p", "spec: {replicas: 4}")
+    assert scale.out == "deployment.apps/web patched\n"
+    assert cli.ok("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}").out == "4"
     told = cli.ok("describe", "deploy", "web").out
     assert "RollingUpdateStrategy:  25% max unavailable, 25% max surge" in told
     assert cli.ok("delete", "deployment", "web").out.startswith('deployment.apps "web" deleted')
