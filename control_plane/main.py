@@ -27,8 +27,9 @@ from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
-from control_plane.controllers import events, garbage, namespace, replicaset
+from control_plane.controllers import events, garbage, namespace
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.replicaset import main as replicaset
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store

@@ -49,6 +49,10 @@ class Ledger:
         if key in self.creating or key in self.deleting:
             self.unsure.add(key)
 
+    def confirm(self, key: str) -> None:
+        """It did happen; the cache will show it."""
+        self.unsure.discard(key)
+
     def forget(self, key: str) -> None:
         """It has certainly not happened."""
         self.creating.pop(key, None)

@@ -60,11 +60,7 @@ def _rollout(
     waits = recreate and (old_pods or bool(sizes.active(old)))
     reports.note_failures(status, new, old, now)
     if new is None and not waits:
-        made = new_set(deployment, old)
-        told = ("True", reports.CREATED, f'Created new replica set "{made.metadata.name}"')
-        if reports.has_deadline(deployment):
-            reports.set_condition(status, (reports.PROGRESSING, *told), now)
-        return Plan(status, create=made, revision=made.metadata.annotations[notes.REVISION])
+        return _beginning(deployment, old, status, now)
     if new is not None and reports.has_deadline(deployment):
         _note_found(status, new, now)
     reports.note_progress(deployment, status, new, now)
@@ -76,6 +72,17 @@ def _rollout(
     finished = not resized and reports.is_complete(deployment, status)
     delete = surplus(deployment, old) if finished else ()
     return Plan(status, None, write, delete, _revision(deployment, new, old))
+
+
+def _beginning(
+    deployment: Deployment, old: Sequence[ReplicaSet], status: DeploymentStatus, now: datetime
+) -> Plan:
+    """The template is new: so is its ReplicaSet."""
+    made = new_set(deployment, old)
+    told = ("True", reports.CREATED, f'Created new replica set "{made.metadata.name}"')
+    if reports.has_deadline(deployment):
+        reports.set_condition(status, (reports.PROGRESSING, *told), now)
+    return Plan(status, create=made, revision=made.metadata.annotations[notes.REVISION])
 
 
 def _note_found(status: DeploymentStatus, new: ReplicaSet, now: datetime) -> None:

@@ -7,7 +7,14 @@ import pytest
 from api import clock
 from control_plane.controllers.ledger import TTL, Ledger
 from control_plane.controllers.pods import DELETION_COST, is_available
-from control_plane.controllers.replicaset import BURST, Plan, new_pod, next_look, plan, status_of
+from control_plane.controllers.replicaset.plan import (
+    BURST,
+    Plan,
+    new_pod,
+    next_look,
+    plan,
+    status_of,
+)
 from proto.v1.apps_pb2 import ReplicaSet
 from proto.v1.pod_pb2 import Pod
 
