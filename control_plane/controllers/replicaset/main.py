@@ -180,11 +180,13 @@ class ReplicaSets:
             return [error] * len(writes)
 
     async def _report(self, rs: ReplicaSet, status: ReplicaSetStatus) -> None:
+        """Whatever version the set has: nobody else writes its status, and the cache lags behind our last report."""
         if status == rs.status:
             return
         copy = ReplicaSet()
         copy.CopyFrom(rs)
         copy.status.CopyFrom(status)
+        copy.metadata.ClearField("resourceVersion")
         await self.client.update(copy, subresource="status")
 
 
