@@ -111,7 +111,7 @@ def _go_back(session: Session, kind: Kind, obj: Any) -> None:
     target = past.chosen(name, past.revisions(_replicasets(session, obj)), number)
     if past.is_present(obj, target):
         done = f"skipped rollback (current template already matches revision {number})"
-        return tell(session, kind, obj, done if number else done.replace("revision 0", "it"))
+        return tell(session, kind, obj, done)
     if dry_run(session) == "client":
         shown = "\n".join(past.details(target))
         return tell(session, kind, obj, f"{shown}\n")
@@ -171,7 +171,7 @@ def restart(session: Session) -> int:
 WATCH = switch("watch", "Wait for the end of the rollout.", "w", default=True)
 TIMEOUT = Flag("timeout", "How long to wait: 30s, 5m; 0 is without end.", default="0s")
 REVISION = Flag("revision", "Only this revision; 0 is whichever there is.", form="number", default="0")  # fmt: skip
-TO_REVISION = Flag("to-revision", "The revision to go back to; 0 is the one before.", form="number", default="0")  # fmt: skip
+TO_REVISION = Flag("to-revision", "Which to go back to; 0 is the one before.", form="number", default="0")  # fmt: skip
 CHANGES = (*WHICH, DRY_RUN, OUTPUT)
 ACTIONS = {
     "history": Action(history, (*WHICH, REVISION, OUTPUT)),
