@@ -24,6 +24,7 @@ CLUSTER, BEGINNER, INTERMEDIATE = (
     "Basic Commands (Intermediate)",
 )
 DEBUG, ADVANCED = "Troubleshooting and Debugging Commands", "Advanced Commands"
+DEPLOY = "Deploy Commands"
 SETTINGS, OTHER = "Settings Commands", "Other Commands"
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", CLUSTER, "Start a cluster on this machine, in the background"),
@@ -33,10 +34,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),
     "create": ("create", BEGINNER, "Create a resource from a file or from stdin"),
     "run": ("run", BEGINNER, "Run a particular image on the cluster"),
+    "set": ("set", INTERMEDIATE, "Set specific features on objects"),
     "explain": ("explain", INTERMEDIATE, "Get documentation for a resource"),
     "get": ("get", INTERMEDIATE, "Display one or many resources"),
     "edit": ("edit", INTERMEDIATE, "Edit a resource on the server"),
     "delete": ("delete", INTERMEDIATE, "Delete resources by file names, stdin, resources and names, or by selector"),
+    "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
+    "scale": ("scale", DEPLOY, "Set a new size for a deployment or replica set"),
     "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
     "describe": ("describe", DEBUG, "Show details of a specific resource or group of resources"),
     "logs": ("logs", DEBUG, "Print the logs for a container in a pod"),
@@ -59,7 +63,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "set", "rollout", "scale", "autoscale", "certificate", "top", "cordon", "uncordon", "drain", "taint",
+    "expose", "autoscale", "certificate", "top", "cordon", "uncordon", "drain", "taint",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from api.client import PATCH_TYPES
 from api.errors import ApiError, Cause, Invalid
 from cli.command import Session
 from cli.connection import Unreachable
@@ -45,6 +46,30 @@ def tell(session: Session, kind: Any, obj: Any, done: str) -> None:
         mode = session.flags.text("dry-run") if "dry-run" in session.flags.known else "none"
         session.say(f"{qualified(kind, obj.metadata.name)} {done}{suffix(mode)}")
     session.told += 1
+
+
+def patched(session: Session, kind: Any, obj: Any, patch: dict[str, Any]) -> Any:
+    """The object after a strategic patch, which is sent unless this is a dry run of the client's."""
+    import json
+
+    mode, meta = dry_run(session), obj.metadata
+    if mode == "client":
+        return locally(kind, obj, patch)
+    return session.server.patch(
+        kind, meta.name, meta.namespace, json.dumps(patch).encode(), PATCH_TYPES["strategic"],
+        dry_run=mode == "server",
+    )  # fmt: skip
+
+
+def locally(kind: Any, obj: Any, patch: dict[str, Any]) -> Any:
+    """What a strategic patch makes of the object. Raises Invalid when that is no object of the kind any more."""
+    from api.jsonform import from_json, to_json
+    from api.patch import strategic_patch
+
+    after, causes = from_json(kind.message, strategic_patch(to_json(obj), patch, kind.message))
+    if causes:
+        raise Invalid.because(kind.name, obj.metadata.name, causes)
+    return after
 
 
 def settle(session: Session, manifests: Iterable[Manifest]) -> None:

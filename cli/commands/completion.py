@@ -138,6 +138,9 @@ def _arguments(
 
         return list(ACTIONS)
     given = parse((*GLOBAL_FLAGS, *command.flags), after).args
+    if command.actions and not given:
+        return list(command.actions)
+    given = given[1:] if command.actions else given
     plurals = [kind.plural for kind in KINDS]
     if command.complete == "pods":
         return names(before, "pods") if not given else []

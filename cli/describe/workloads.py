@@ -63,8 +63,8 @@ def describe_deployment(deployment: Any, replicasets: Sequence[Any]) -> list[str
 
 def newest(deployment: Any, replicasets: Sequence[Any]) -> Any | None:
     """The ReplicaSet of the present template: the oldest, should several have it."""
-    wanted = _bare(deployment.spec.template)
-    same = [each for each in replicasets if _bare(each.spec.template) == wanted]
+    wanted = bare(deployment.spec.template)
+    same = [each for each in replicasets if bare(each.spec.template) == wanted]
     return min(same, key=_age, default=None)
 
 
@@ -124,7 +124,7 @@ def _age(obj: Any) -> tuple[int, str]:
     return obj.metadata.creationTimestamp.seconds, obj.metadata.name
 
 
-def _bare(template: Any) -> Any:
+def bare(template: Any) -> Any:
     """What the user has asked for."""
     copy = type(template)()
     copy.CopyFrom(template)

@@ -10,18 +10,18 @@ GAP = 3
 NONE = "<none>"
 
 
-def render(rows: Sequence[Sequence[str]]) -> list[str]:
+def render(rows: Sequence[Sequence[str]], *, gap: int = GAP) -> list[str]:
     """The lines of a table; the last column is not padded."""
     if not rows:
         return []
     columns = max(len(row) for row in rows)
     widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(columns)]
-    return ["".join(_padded(row, widths)).rstrip() for row in rows]
+    return ["".join(_padded(row, widths, gap)).rstrip() for row in rows]
 
 
-def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
+def _padded(row: Sequence[str], widths: Sequence[int], gap: int = GAP) -> Iterable[str]:
     for cell, width in zip(row, widths, strict=False):
-        yield cell.replace("\n", " ") + " " * (width - len(cell) + GAP)
+        yield cell.replace("\n", " ") + " " * (width - len(cell) + gap)
 
 
 def text(value: Any) -> str:

@@ -1,0 +1,144 @@
+"""`helmling set image|env|resources`: the fields that change most often, without an editor and without a patch."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cli import podtemplate, subcommands
+from cli.command import Command, Session
+from cli.commands.label import split
+from cli.errors import CommandError, UsageError
+from cli.flags import Flag, switch
+from cli.objects import ALL, WHICH, each, named
+from cli.output.chosen import OUTPUT
+from cli.subcommands import Action
+from cli.writing import DRY_RUN, locally, patched, tell
+
+CONTAINERS = Flag("containers", "The containers to change; * and ? match as in a shell.", "c", default="*")  # fmt: skip
+COMMON = (*WHICH, ALL, DRY_RUN, OUTPUT)
+Patch = Callable[[Any], podtemplate.Fields]  # the strategic patch for an object
+
+
+def _change(session: Session, words: list[str], patch: Patch, done: str) -> int:
+    """Sends each object its patch. One that would stay as it is is left alone, and nothing is said of it."""
+
+    def act(kind: Any, obj: Any) -> None:
+        changes = patch(obj)
+        if locally(kind, obj, changes) != obj:
+            tell(session, kind, patched(session, kind, obj, changes), done)
+
+    return each(session, named(session, words), act)
+
+
+def image(session: Session) -> int:
+    words = session.args
+    first = next((i for i, word in enumerate(words) if "=" in word), len(words))
+    wanted: dict[str, str] = {}
+    for word in words[first:]:
+        name, _, new = word.partition("=")
+        if not name or not new:
+            raise UsageError(f"all resources must be specified before image changes: {word}")
+        wanted[name] = new
+    if not wanted:
+        raise UsageError("at least one image update is required: CONTAINER=IMAGE")
+    return _change(
+        session, words[:first], lambda obj: podtemplate.images(obj, wanted), "image updated"
+    )
+
+
+def env(session: Session) -> int:
+    flags = session.flags
+    words, changes = split([*session.args, *flags.many("env")])
+    pattern = flags.text("containers")
+    if flags.on("list"):
+        return each(session, named(session, words), lambda kind, obj: _list(session, obj, pattern))
+    if not changes.patch():
+        raise UsageError("at least one environment variable must be provided: KEY=VALUE, or KEY-")
+
+    def patch(obj: Any) -> podtemplate.Fields:
+        found = podtemplate.chosen(obj, pattern)
+        for container in () if flags.on("overwrite") else found:
+            _keep({each.name: each.value for each in container.env}, changes.put)
+        return podtemplate.to_each(
+            found, obj, lambda c: podtemplate.environment(c, changes.put, changes.remove)
+        )
+
+    return _change(session, words, patch, "env updated")
+
+
+def _keep(present: dict[str, str], put: Any) -> None:
+    """Raises CommandError when a variable is there already."""
+    for key in put:
+        if key in present:
+            raise CommandError(
+                f"'{key}' already has a value ({present[key]}), and --overwrite is false"
+            )
+
+
+def _list(session: Session, obj: Any, pattern: str) -> None:
+    for container in podtemplate.chosen(obj, pattern):
+        session.say(f"# {obj.kind} {obj.metadata.name}, container {container.name}")
+        for line in podtemplate.listing(container):
+            session.say(line)
+
+
+def resources(session: Session) -> int:
+    flags = session.flags
+    wanted = {
+        name: found
+        for name in ("limits", "requests")
+        if (found := podtemplate.quantities(flags.text(name)))
+    }
+    if not wanted:
+        raise UsageError(
+            "you must specify an update to requests or limits (in the form of --requests/--limits)"
+        )
+
+    def patch(obj: Any) -> podtemplate.Fields:
+        found = podtemplate.chosen(obj, flags.text("containers"))
+        return podtemplate.to_each(found, obj, lambda _: {"resources": wanted})
+
+    return _change(session, session.args, patch, "resource requirements updated")
+
+
+ACTIONS = {
+    "image": Action(image, COMMON),
+    "env": Action(
+        env,
+        (
+            *COMMON,
+            CONTAINERS,
+            Flag("env", "A variable to set, if that is easier than an argument: -e KEY=VALUE.", "e", "many"),
+            switch("list", "Show the variables instead of changing them."),
+            switch("overwrite", "Change variables that are there already.", default=True),
+        ),
+    ),
+    "resources": Action(
+        resources,
+        (
+            *COMMON,
+            CONTAINERS,
+            Flag("limits", "The most a container may use: cpu=200m,memory=512Mi."),
+            Flag("requests", "What is set aside for a container: cpu=100m,memory=256Mi."),
+        ),
+    ),
+}  # fmt: skip
+SET = Command(
+    usage="set (image | env | resources) (TYPE NAME | TYPE/NAME | -f FILENAME) CHANGES [flags]",
+    about="Set specific features on objects.\n\nIn whatever holds containers or makes pods. In a Deployment, each "
+    "change begins a rollout.",
+    examples="""  # Another image for a container, or for all of them
+  helmling set image deployment/web web=helmling/hello:v2
+  helmling set image deployment/web '*=helmling/hello:v2'
+
+  # Set a variable, take one away, show them all
+  helmling set env deployment/web LEVEL=debug
+  helmling set env deployment/web LEVEL-
+  helmling set env deployment/web --list
+
+  # What its containers may use, and what is set aside for them
+  helmling set resources deployment/web -c=web --limits=cpu=200m,memory=512Mi --requests=cpu=100m""",
+    run=lambda session: subcommands.run(session, "set", ACTIONS),
+    flags=subcommands.all_flags(ACTIONS),
+    actions=tuple(ACTIONS),
+    complete="resources",
+)

@@ -1,0 +1,5 @@
+"""What is known of a rollout, read from a Deployment and its ReplicaSets; nothing here asks the server.
+
+progress.py     how far it is, in kubectl's sentences
+history.py      its revisions, and the patch that goes back to one
+"""
