@@ -7,6 +7,8 @@ from api.client import Client, Delete, Selection
 from control_plane.controllers.deployment.notes import REVISION
 from control_plane.controllers.deployment.plan import new_set
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.cluster_pb2 import Namespace
+from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.whole import Cluster, deployment, is_ready, run
 
@@ -225,5 +227,26 @@ def test_a_name_that_is_taken_is_not_fought_for() -> None:
         await world.until(world.complete)
         assert (await world.deployment()).status.collisionCount == 1
         assert {rs.metadata.labels["app"] for rs in await world.sets()} == {"web", "other"}
+
+    run(scenario)
+
+
+def test_a_namespace_goes_with_its_deployments() -> None:
+    """Its pods are deleted first, and nobody may replace them."""
+
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(Namespace(metadata=ObjectMeta(name="temp")))
+        made = deployment(3)
+        made.metadata.namespace = "temp"
+        await world.client.create(made)
+        await world.until(lambda: world.ready(3))
+        await world.client.delete(Namespace, "temp")
+
+        async def gone() -> bool:
+            found = (await world.client.list(Namespace)).items
+            return "temp" not in {each.metadata.name for each in found}
+
+        await world.until(gone)
+        assert await _nothing(world)
 
     run(scenario)
