@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from google.protobuf import json_format
 
+from api import jsonform
 from node_agent.images import RECIPES
-from proto.v1 import cluster_pb2, pod_pb2
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "examples").iterdir())
-MESSAGES: dict[str, Any] = {"Pod": pod_pb2.Pod, "Namespace": cluster_pb2.Namespace}
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
@@ -33,7 +31,9 @@ def test_they_open_with_what_they_teach(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
 def test_the_contract_knows_every_field(file: Path) -> None:
     for document in documents(file):
-        json_format.ParseDict(document, MESSAGES[document["kind"]]())
+        kind, wrong = jsonform.message_for(document)
+        assert kind is not None, wrong
+        assert jsonform.from_json(kind.message, document)[1] == []
 
 
 def test_names_are_not_used_twice() -> None:
@@ -51,6 +51,7 @@ def test_only_local_images_are_used(file: Path) -> None:
     local = {recipe.image for recipe in RECIPES}
     for document in documents(file):
         spec = document.get("spec", {})
+        spec = spec.get("template", {}).get("spec", spec)
         containers = spec.get("containers", []) + spec.get("initContainers", [])
         assert {container["image"] for container in containers} <= local
         # Anything but a tag other than `latest` would be pulled.
