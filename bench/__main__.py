@@ -28,7 +28,7 @@ KUBERNETES = {
 GOALS = {"get": 1.4, "create": 2.0}  # times Kubernetes
 IDLE_SECONDS = 20.0
 
-console = Console()
+console = Console(width=110)  # also where no terminal tells its width
 
 
 def table(title: str, *columns: str) -> Table:
@@ -94,8 +94,8 @@ def api() -> None:
     )
     empty: dict[int, float] = {}
     arguments = argparse.Namespace(clients="1,16,64", seconds=5.0, watchers=200)
-    with api_load.a_server() as address:
-        for rate in api_load.measure(address, arguments):
+    with api_load.a_server() as (address, pid):
+        for rate in api_load.measure(address, pid, arguments):
             if rate.what == "version":
                 empty[rate.clients] = rate.per_second
             beside = rate.per_second / empty[rate.clients] if rate.clients in empty else None
@@ -106,6 +106,7 @@ def api() -> None:
                 f"{rate.per_second:.0f}",
                 f"{rate.p50_ms:.2f}",
                 f"{rate.p99_ms:.2f}",
+                f"{rate.server_us:.0f}" if rate.server_us else "",
                 f"{beside:.2f}×" if beside else "",
                 f"{rate.per_second / theirs:.1f}×" if theirs else "",
                 f"≥ {GOALS[rate.what]}×" if theirs else "",

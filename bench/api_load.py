@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +42,9 @@ class Rate:
     per_second: float
     p50_ms: float
     p99_ms: float
+    server_us: float = (
+        0.0  # processor time of the server per call, which others on the machine disturb least
+    )
 
 
 def pod(name: str) -> Any:
@@ -85,15 +89,23 @@ def _callers(address: str, verb: str, names: Sequence[str], seconds: float) -> l
     return asyncio.run(callers(address, verb, names, seconds))
 
 
-def rate(address: str, verb: str, clients: int, seconds: float) -> Rate:
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rate(address: str, verb: str, clients: int, seconds: float, pid: int = 0) -> Rate:
     names = [f"{verb}-{clients}-{number}-{time.time_ns()}" for number in range(clients)]
     count = min(PROCESSES, clients)
     shares = [names[part::count] for part in range(count)]
     context = multiprocessing.get_context("spawn")
     with context.Pool(count) as pool:
+        before = processor_seconds(pid) if pid else 0.0
         parts = pool.starmap(_callers, [(address, verb, share, seconds) for share in shares])
+        used = processor_seconds(pid) - before if pid else 0.0
     took = [one for part in parts for one in part]
-    return Rate(verb, clients, len(took) / seconds, *spread(took))
+    return Rate(verb, clients, len(took) / seconds, *spread(took), used / len(took) * 1e6)
 
 
 def spread(took: Sequence[float]) -> tuple[float, float]:
@@ -151,13 +163,14 @@ async def _watch_run(
 
 
 @contextlib.contextmanager
-def a_server() -> Iterator[str]:
+def a_server() -> Iterator[tuple[str, int]]:
+    """A control plane of its own: its address, and its process."""
     with tempfile.TemporaryDirectory(prefix="helmling-bench-") as scratch:
         command = [sys.executable, "-c", SERVER, scratch]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().strip()
+            yield process.stdout.readline().strip(), process.pid
             print(f"server: {resident(process.pid)} MB resident at the end", file=sys.stderr)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -180,11 +193,11 @@ async def _target(address: str) -> None:
             await client.create(pod("target"))
 
 
-def measure(address: str, arguments: argparse.Namespace) -> Iterator[Rate]:
+def measure(address: str, pid: int, arguments: argparse.Namespace) -> Iterator[Rate]:
     asyncio.run(_target(address))
     for verb in ("version", "get", "create"):  # the first does nothing: what a call costs
         for clients in map(int, arguments.clients.split(",")):
-            yield rate(address, verb, clients, arguments.seconds)
+            yield rate(address, verb, clients, arguments.seconds, pid)
     if arguments.watchers:
         yield from asyncio.run(watched(address, arguments.watchers, 300))
 
@@ -197,15 +210,17 @@ def main() -> None:
     parser.add_argument("--server", default="")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with contextlib.nullcontext(arguments.server) if arguments.server else a_server() as address:
+    given = contextlib.nullcontext((arguments.server, 0))
+    with given if arguments.server else a_server() as (address, pid):
         if not arguments.json:
-            print(f"{'':22}{'clients':>8}{'per s':>10}{'p50 ms':>9}{'p99 ms':>9}")
-        for result in measure(address, arguments):
+            print(f"{'':22}{'clients':>8}{'per s':>10}{'p50 ms':>9}{'p99 ms':>9}{'server µs':>11}")
+        for result in measure(address, pid, arguments):
             if arguments.json:
                 print(json.dumps(asdict(result)), flush=True)
             else:
                 told = f"{result.what:22}{result.clients:8}{result.per_second:10.0f}"
-                print(f"{told}{result.p50_ms:9.2f}{result.p99_ms:9.2f}", flush=True)
+                latency = f"{result.p50_ms:9.2f}{result.p99_ms:9.2f}"
+                print(f"{told}{latency}{result.server_us:11.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,14 @@ class RealNode:
         listing = await self.client.list(Event, Selection(namespace="default"))
         return [e for e in listing.items if e.involvedObject.name == name]
 
-    async def until_event(self, reason: str, name: str = "web") -> Event:
+    async def until_event(self, reason: str, name: str = "web", *, container: str = "") -> Event:
+        """An event about the pod, or about one of its containers."""
+        path = f"spec.containers{{{container}}}"
         while True:
             for event in await self.events(name):
-                if event.reason == reason:
+                if event.reason == reason and (
+                    not container or event.involvedObject.fieldPath == path
+                ):
                     return event
             await asyncio.sleep(0.05)
 

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Any
 
-from api.errors import ApiError
+from api.errors import BadRequest
 from api.kinds import find
 from cli.command import Command, Session
 from cli.commands.logs import containers, default_container, defaulted
@@ -155,8 +155,8 @@ def choose_container(session: Session, name: str) -> Any:
             f"cannot exec into a container in a completed pod; current phase is {pod.status.phase}"
         )
     if chosen and chosen not in containers(pod):
-        raise ApiError(
-            f"container {chosen} not found in pod {name}; it has: {', '.join(containers(pod))}"
+        raise BadRequest(
+            f"container {chosen} is not valid for pod {name}; it has: {', '.join(containers(pod))}"
         )
     if not chosen:
         chosen = default_container(pod) if session.flags.on("quiet") else defaulted(session, pod)

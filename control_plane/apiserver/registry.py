@@ -243,6 +243,8 @@ def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any =
     if version and version != old.metadata.resourceVersion:
         raise refusals.conflict(kind, place.name)
     strategy.default(new)
+    if place.subresource == "":
+        amend(new)
     metadata.prepare_update(new, old)
     prepare, validate = _part(strategy, place)
     prepare(new, old)

@@ -51,6 +51,7 @@ class SQLiteStore:
         self._state = State(summary.items, revision=summary.revision, compacted=summary.compacted)
         # What the writer has been asked and has not answered yet; it answers in this order.
         self._asked: deque[tuple[Request, asyncio.Future[int]]] = deque()
+        self._leaving: list[Request] = []  # asked in this turn of the loop, not handed over yet
         self._written = 0  # bytes of values since the last compaction, or since the start
         self._writer = Writer(path, opened.connections, summary, self._settled)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
@@ -103,6 +104,7 @@ class SQLiteStore:
         if self._state.closed:
             return
         self._state.close()
+        self._hand_over()
         await asyncio.shield(self._loop.run_in_executor(self._reading, self._let_go))
         self._reading.shutdown()
 
@@ -125,8 +127,16 @@ class SQLiteStore:
         self._state.require_open()
         answer: asyncio.Future[int] = self._loop.create_future()
         self._asked.append((request, answer))
-        self._writer.submit(request)
+        # Those who ask in the same turn of the loop go to the writer together, and so to the disk.
+        if not self._leaving:
+            self._loop.call_soon(self._hand_over)
+        self._leaving.append(request)
         return await answer
+
+    def _hand_over(self) -> None:
+        for request in self._leaving:
+            self._writer.submit(request)
+        self._leaving.clear()
 
     def _settled(self, answers: Sequence[Answer]) -> None:
         """In the writer's thread. A loop that has ended took those who wait with it."""

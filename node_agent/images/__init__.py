@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PAUSE", "RECIPES", "ImageError", "Recipe", "build", "ensure", "ensure_pause", "find"]
 
-LABEL = "helmling.io/recipe"
+LABEL = "helmling.dev/recipe"
 
 
 def ensure_pause(client: "DockerClient") -> "Image":

@@ -90,17 +90,11 @@ def _waiting(view: View, memory: Memory, container: Container) -> ContainerState
     problem = memory.problems.get(container.name)
     if problem is not None:
         waiting = ContainerStateWaiting(reason=problem.reason, message=problem.message)
-    elif view.role(container.name) == "main" and not view.pod.spec.initContainers:
-        waiting = ContainerStateWaiting(reason="ContainerCreating")
+    elif view.pod.spec.initContainers:
+        waiting = ContainerStateWaiting(reason="PodInitializing")
     else:
-        waiting = ContainerStateWaiting(reason=_unstarted(view, container))
+        waiting = ContainerStateWaiting(reason="ContainerCreating")
     return ContainerState(waiting=waiting)
-
-
-def _unstarted(view: View, container: Container) -> str:
-    """In a pod with init containers all that has not begun says PodInitializing."""
-    first = view.pod.spec.initContainers[0].name
-    return "PodInitializing" if view.sandbox or container.name != first else "ContainerCreating"
 
 
 def _terminated(run: Run, runtime: str) -> ContainerStateTerminated:

@@ -166,8 +166,8 @@ def test_probes_over_the_pod_network(tmp_path: Path) -> None:
             )
         )
         assert found.status.containerStatuses[0].restartCount == 0
-        event = await node.until_event("Unhealthy")
-        assert event.involvedObject.fieldPath == "spec.containers{sick}"
+        event = await node.until_event("Unhealthy", container="sick")
+        assert event.message.startswith("Liveness probe failed")
 
     on_node(tmp_path, scenario)
 

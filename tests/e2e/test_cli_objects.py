@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli_runner import Cli, background, cluster, read_until
+from tests.e2e.cli_runner import ROOT, Cli, background, cluster, read_until
 
 POD = """apiVersion: v1
 kind: Pod
@@ -210,6 +210,18 @@ def test_apply_objects_with_their_namespace(cli: Cli) -> None:
     assert "does not match the namespace" in cli.fails(
         "apply", "-n", "other", "-f", "-", stdin=both
     )
+
+
+def test_applying_the_examples_again_changes_nothing(cli: Cli) -> None:
+    """What the server adds (defaults, tolerations, priority) is no reason to write, or to refuse."""
+    examples = str(ROOT / "examples")
+    try:
+        assert "pod/spread-a created" in cli.ok("apply", "-f", examples).out
+        again = cli.ok("apply", "-f", examples).lines()
+        assert len(again) > 9
+        assert all(line.endswith(" unchanged") for line in again), again
+    finally:
+        cli.ok("delete", "-f", examples, "--now")
 
 
 def test_apply_refuses_what_cannot_change(cli: Cli) -> None:

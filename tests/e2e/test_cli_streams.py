@@ -91,7 +91,7 @@ def test_exec_without_a_terminal(cli: Cli) -> None:
         'Defaulted container "main" out of: main, other' in cli.ok("exec", "web", "--", "true").err
     )
     assert "you must specify at least one command" in cli.fails("exec", "web")
-    assert "container nope not found in pod web" in cli.fails(
+    assert "(BadRequest): container nope is not valid for pod web" in cli.fails(
         "exec", "web", "-c", "nope", "--", "ls"
     )
     missing = cli.run("exec", "web", "-c", "main", "--", "no-such-program")
