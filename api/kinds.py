@@ -31,6 +31,7 @@ class Kind:
     short: tuple[str, ...] = ()  # what else people type: "po"
     namespaced: bool = True
     status: bool = True  # has the subresource "status"
+    collected: bool = True  # the garbage collector looks at its objects
     categories: tuple[str, ...] = ()  # "all": shown by `get all`
     scale: bool = (
         False  # has the subresource "scale": spec.replicas, status.replicas, spec.selector
@@ -71,7 +72,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(Pod, "", "v1", "pods", ("po",), categories=("all",)),
     Kind(Node, "", "v1", "nodes", ("no",), namespaced=False),
     Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
-    Kind(Event, "", "v1", "events", ("ev",), status=False),
+    Kind(Event, "", "v1", "events", ("ev",), status=False, collected=False),
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
     Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),

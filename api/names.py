@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+SUFFIX_LENGTH = 5  # random characters after a generateName
+SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: chance makes no words
+
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"

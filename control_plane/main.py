@@ -27,7 +27,8 @@ from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
-from control_plane.controllers import events, namespace
+from control_plane.controllers import events, garbage, namespace, replicaset
+from control_plane.controllers.deployment import main as deployment
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -51,7 +52,26 @@ async def _schedule(client: Client, informers: Informers) -> None:
         await scheduler.run(client, recorder=recorder, informers=informers)
 
 
-PARTS: tuple[Part, ...] = (namespace.run, _forget_events, _schedule)
+def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
+    """A controller that tells what it does in events, in the name of this component."""
+
+    async def part(client: Client, informers: Informers) -> None:
+        recorder = Recorder(client, component)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.run())
+            await run(client, informers, recorder)
+
+    return part
+
+
+PARTS: tuple[Part, ...] = (
+    namespace.run,
+    _forget_events,
+    _schedule,
+    _recorded("replicaset-controller", replicaset.run),
+    _recorded("deployment-controller", deployment.run),
+    _recorded("garbage-collector-controller", garbage.run),
+)
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ from typing import Any
 
 from api import clock
 from api.client import Delete
-from api.errors import BadRequest, Cause, Invalid
+from api.errors import Cause, Invalid
 from control_plane.apiserver import refusals
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES
 from control_plane.apiserver.strategy import Strategy
 from proto.v1.cluster_pb2 import Namespace
 
-PROPAGATION = ("Background", "Foreground", "Orphan")
+# What becomes of dependents, and the finalizer with which the garbage collector (controllers/garbage.py) is asked.
+PROPAGATION = {"Background": "", "Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
 def check(how: Delete) -> None:
-    """Raises Invalid, BadRequest: this is no way to delete anything here."""
+    """Raises Invalid: this is no way to delete anything here."""
     causes = []
     if how.propagation not in ("", *PROPAGATION):
         told = ", ".join(f'"{each}"' for each in PROPAGATION)
@@ -32,12 +33,6 @@ def check(how: Delete) -> None:
         causes.append(Cause("gracePeriodSeconds", message))
     if causes:
         raise Invalid.because("DeleteOptions", "", causes)
-    if how.propagation in ("Foreground", "Orphan"):
-        # Both put a finalizer on the object that the garbage collector removes. Without one it would stay for ever.
-        raise BadRequest(
-            f"propagationPolicy {how.propagation} needs a garbage collector, and this server has none yet: "
-            "leave it out, or use Background; dependents are not deleted with their owner"
-        )
 
 
 def check_preconditions(strategy: Strategy, obj: Any, how: Delete) -> None:
@@ -72,6 +67,8 @@ def mark(strategy: Strategy, obj: Any, how: Delete, now: datetime) -> None:
     """Note in the object that it shall go. If `is_over` after that, it can go at once."""
     meta = obj.metadata
     grace = _grace(strategy, obj, how)
+    if how.propagation and strategy.kind.collected:
+        _ask_collector(meta, PROPAGATION[how.propagation])
     if meta.HasField("deletionTimestamp"):
         _shorten(meta, grace, how)
         return
@@ -79,6 +76,13 @@ def mark(strategy: Strategy, obj: Any, how: Delete, now: datetime) -> None:
     meta.deletionGracePeriodSeconds = grace
     if isinstance(obj, Namespace):
         obj.status.phase = "Terminating"
+
+
+def _ask_collector(meta: Any, finalizer: str) -> None:
+    """A later delete may have changed its mind."""
+    others = [each for each in meta.finalizers if each not in PROPAGATION.values()]
+    del meta.finalizers[:]
+    meta.finalizers.extend([*others, *filter(None, [finalizer])])
 
 
 def _grace(strategy: Strategy, obj: Any, how: Delete) -> int:

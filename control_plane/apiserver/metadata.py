@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-SUFFIX_LENGTH = 5  # random characters after a generateName
-SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: chance makes no words
+from api.names import SUFFIX_LENGTH
+
 _PREFIX_LENGTH = 63 - SUFFIX_LENGTH
 
 

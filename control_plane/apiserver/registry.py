@@ -16,6 +16,7 @@ from api import clock, kinds
 from api.client import ORDINARY, Delete
 from api.errors import Invalid
 from api.kinds import Kind
+from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling
 from control_plane.apiserver.admission import Admission, amend
@@ -109,7 +110,7 @@ class Registry:
     def _identify(self, obj: Any) -> None:
         suffix = ""
         if not obj.metadata.name:
-            letters = random.choices(metadata.SUFFIX_LETTERS, k=metadata.SUFFIX_LENGTH)
+            letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
             suffix = "".join(letters)
         # Not uuid4: it asks the kernel each time, which lets other threads in (a fifth of what a create takes).
         uid = str(uuid.UUID(int=random.getrandbits(128), version=4))

@@ -7,7 +7,7 @@ import pytest
 
 from api import kinds
 from api.client import Delete
-from api.errors import BadRequest, Forbidden, Invalid
+from api.errors import Forbidden, Invalid
 from control_plane.apiserver import deletion
 from control_plane.apiserver.kinds import STRATEGIES
 from proto.v1.cluster_pb2 import Namespace, Node
@@ -90,14 +90,24 @@ def test_the_systems_namespaces_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "error"),
+    ("before", "propagation", "after"),
     [
-        (Delete(grace=-1), Invalid),
-        (Delete(propagation="Sideways"), Invalid),
-        (Delete(propagation="Foreground"), BadRequest),
-        (Delete(propagation="Orphan"), BadRequest),
+        (["a/b"], "Foreground", ["a/b", "foregroundDeletion"]),
+        (["foregroundDeletion"], "Orphan", ["orphan"]),
+        (["orphan", "a/b"], "Background", ["a/b"]),
+        (["orphan"], "", ["orphan"]),
     ],
 )
-def test_ways_to_delete_that_are_refused(how: Delete, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_what_becomes_of_dependents_is_a_finalizer(
+    before: list[str], propagation: str, after: list[str]
+) -> None:
+    obj = pod(node="", finalizers=before)
+    deletion.mark(strategy(obj), obj, Delete(propagation=propagation), NOW)
+    assert obj.metadata.finalizers == after
+    assert deletion.is_over(obj) is (not after)
+
+
+@pytest.mark.parametrize("how", [Delete(grace=-1), Delete(propagation="Sideways")])
+def test_ways_to_delete_that_are_refused(how: Delete) -> None:
+    with pytest.raises(Invalid):
         deletion.check(how)
