@@ -1,6 +1,6 @@
 """How many calls a second the API takes, with so many clients: creates, gets, and a watch with many watchers.
 
-    python -m bench.api_load [--clients 1,16,64] [--seconds 5] [--watchers 200] [--server ADDRESS] [--json]
+    python -m bench.api_load [--clients 1,16,64] [--seconds 5] [--watchers 100,200] [--server ADDRESS] [--json]
 
 Starts a control plane of its own on SQLite (synchronous=FULL) in a scratch directory, in a process of its own,
 unless told where one runs. The clients are processes too: a client in Python costs as much as the server, and one
@@ -114,52 +114,75 @@ def spread(took: Sequence[float]) -> tuple[float, float]:
     return cuts[49] * 1000, cuts[98] * 1000
 
 
-async def watched(address: str, watchers: int, writes: int) -> tuple[Rate, Rate]:
+def watched(address: str, watchers: int, writes: int) -> Iterator[Rate]:
     """One writer, many watchers: how long until an event is there, and how many events arrive a second."""
-    slow = await _watch_run(address, watchers, writes=50, pause=0.1)
-    fast = await _watch_run(address, watchers, writes=writes, pause=0.0)
-    return (
-        Rate("watch, 10 writes/s", watchers, slow[0], *slow[1]),
-        Rate("watch, full speed", watchers, fast[0], *fast[1]),
-    )
+    yield _watch_run("watch, 10 writes/s", address, watchers, writes=40, pause=0.1)
+    yield _watch_run("watch, full speed", address, watchers, writes=writes, pause=0.0)
 
 
-async def _watch_run(
-    address: str, watchers: int, writes: int, pause: float
-) -> tuple[float, tuple[float, float]]:
+def _watch_run(what: str, address: str, watchers: int, writes: int, pause: float) -> Rate:
+    start = asyncio.run(_newest(address))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        waiting = pool.apply_async(_watchers, (address, start, watchers, writes))
+        time.sleep(2.0)  # all of them are there by then; who is late reads on from `start`
+        begin = time.time()
+        asyncio.run(_write(address, writes, pause))
+        took, end = waiting.get(timeout=120)
+    return Rate(what, watchers, len(took) / (end - begin), *spread(took))
+
+
+def _watchers(address: str, start: str, count: int, writes: int) -> tuple[list[float], float]:
+    """Seconds from sending to arrival, of every event at every watcher; and when the last one arrived."""
+    return asyncio.run(_watch_all(address, start, count, writes))
+
+
+async def _watch_all(
+    address: str, start: str, count: int, writes: int
+) -> tuple[list[float], float]:
     from api.client import Selection
     from api.grpc_client import connect
     from proto.v1.pod_pb2 import Pod
 
     took: list[float] = []
-    async with connect(address) as writer, connect(address) as reader:
-        target = await writer.get(Pod, "target", "default")
-        start = (await writer.list(Pod, limit=1)).version
-        which = Selection(fields="metadata.name=target")
+    which = Selection(fields="metadata.name=target")
+    async with connect(address) as client:
 
         async def watch() -> None:
             left = writes
-            async for batch in reader.watch(Pod, which, version=start):
+            async for batch in client.watch(Pod, which, version=start):
                 now = time.time()
-                took.extend(
-                    now - float(event.object.metadata.annotations["sent"]) for event in batch
-                )
+                sent = (float(event.object.metadata.annotations["sent"]) for event in batch)
+                took.extend(now - each for each in sent)
                 left -= len(batch)
                 if left <= 0:
                     return
 
-        begin = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(watchers):
+            for _ in range(count):
                 tasks.create_task(watch())
-            await asyncio.sleep(0.5)
-            begin = time.perf_counter()
-            for _ in range(writes):
-                target.metadata.annotations["sent"] = repr(time.time())
-                target.metadata.resourceVersion = ""
-                await writer.update(target)
-                await asyncio.sleep(pause)
-        return len(took) / (time.perf_counter() - begin), spread(took)
+    return took, time.time()
+
+
+async def _newest(address: str) -> str:
+    from api.grpc_client import connect
+    from proto.v1.pod_pb2 import Pod
+
+    async with connect(address) as client:
+        return (await client.list(Pod, limit=1)).version
+
+
+async def _write(address: str, writes: int, pause: float) -> None:
+    from api.grpc_client import connect
+    from proto.v1.pod_pb2 import Pod
+
+    async with connect(address) as client:
+        target = await client.get(Pod, "target", "default")
+        for _ in range(writes):
+            target.metadata.annotations["sent"] = repr(time.time())
+            target.metadata.resourceVersion = ""
+            await client.update(target)
+            await asyncio.sleep(pause)
 
 
 @contextlib.contextmanager
@@ -198,15 +221,15 @@ def measure(address: str, pid: int, arguments: argparse.Namespace) -> Iterator[R
     for verb in ("version", "get", "create"):  # the first does nothing: what a call costs
         for clients in map(int, arguments.clients.split(",")):
             yield rate(address, verb, clients, arguments.seconds, pid)
-    if arguments.watchers:
-        yield from asyncio.run(watched(address, arguments.watchers, 300))
+    for watchers in map(int, arguments.watchers.split(",")):
+        yield from watched(address, watchers, 500)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--clients", default="1,16,64")
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--watchers", type=int, default=200)
+    parser.add_argument("--watchers", default="100,200")
     parser.add_argument("--server", default="")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

@@ -42,8 +42,8 @@ class Connection:
 
     # One object
 
-    def get(self, kind: Kind, name: str, namespace: str = "") -> Any:
-        request = service.GetRequest(target=target_of(kind, namespace, name))
+    def get(self, kind: Kind, name: str, namespace: str = "", subresource: str = "") -> Any:
+        request = service.GetRequest(target=target_of(kind, namespace, name, subresource))
         return unpack(self._call("Get", request))
 
     def create(

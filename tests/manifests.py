@@ -15,10 +15,11 @@ from control_plane.apiserver.strategy import Strategy
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CREATED = Timestamp(seconds=int(NOW.timestamp()) - 60)
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "web"}},
     "spec": {"containers": [{"name": "a", "image": "i:1"}]},
 }
+ENDING = {"spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}
 MANIFESTS: dict[str, dict[str, Any]] = {
     "Pod": {
         "apiVersion": "v1",
@@ -45,6 +46,18 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
+    },
+    "Job": {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "pi", "namespace": "default"},
+        "spec": {"template": ENDING},
+    },
+    "CronJob": {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "tidy", "namespace": "default"},
+        "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": ENDING}}},
     },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",

@@ -25,6 +25,11 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "Lease": {"metadata": dict, "spec": dict},
     "ReplicaSet": {"metadata": dict, "spec": dict, "status": dict},
     "Deployment": {"metadata": dict, "spec": dict, "status": dict},
+    "Job": {"metadata": dict, "spec": dict, "status": dict},
+    "CronJob": {"metadata": dict, "spec": dict, "status": dict},
+    "JobTemplateSpec": {"metadata": dict, "spec": dict},
+    "JobSpec": {"template": dict},
+    "JobCondition": {"lastProbeTime": _null, "lastTransitionTime": _null},
     "Scale": {"metadata": dict, "spec": dict, "status": dict},
     "Binding": {"metadata": dict, "target": dict},
     "Event": {

@@ -31,6 +31,7 @@ FOREIGN: dict[str, frozenset[str]] = {
         "NodeSpec": "configSource externalID",
         "NodeStatus": "config declaredFeatures features phase runtimeHandlers volumesAttached volumesInUse",
         "NodeSystemInfo": "swap",
+        "JobSpec": "managedBy",
         "LeaseSpec": "preferredHolder strategy",
     }.items()
 }

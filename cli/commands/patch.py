@@ -11,7 +11,7 @@ from cli.output.chosen import OUTPUT
 from cli.resources import one, scope
 from cli.writing import DRY_RUN, dry_run, tell
 
-SUBRESOURCES = ("status",)
+SUBRESOURCES = ("status", "scale")
 FLAGS = (
     Flag("patch", "The patch, as JSON or YAML.", "p"),
     Flag("patch-file", "A file that holds the patch."),
@@ -38,7 +38,7 @@ def run(session: Session) -> int | None:
     patch = _patch(session)
     namespace = scope(session, kind)
     mode = dry_run(session)
-    before = session.server.get(kind, name, namespace)
+    before = session.server.get(kind, name, namespace, subresource)
     after = session.server.patch(
         kind,
         name,

@@ -9,6 +9,11 @@ from control_plane.apiserver.strategy import no_causes
 from control_plane.apiserver.validation import meta, schema
 
 
+def drop_status(new: Any) -> None:
+    """A new object has been seen by no controller yet, whatever its client says."""
+    new.ClearField("status")
+
+
 def keep_status(new: Any, old: Any) -> None:
     """An update of the object does not touch its status (S#12)."""
     new.ClearField("status")

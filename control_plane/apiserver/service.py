@@ -4,6 +4,7 @@ Replies are bytes. What the store holds is passed on as it is, in the frames of 
 nobody looks at.
 """
 
+import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -36,6 +37,9 @@ from proto.v1.meta_pb2 import ListMeta
 
 WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
 VERSION = version("helmling")
+# Seconds. The more watch the same, the longer each waits after a message for what can go out with the next one: so a
+# burst of writes is not held up by telling everybody of each. An event after a quiet moment goes out at once.
+SENDING, LONGEST_BREATH = 0.0001, 0.05
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
@@ -96,10 +100,12 @@ class Resources:
             request.sendInitialEvents,
         )
         encode = self._encoder(strategy, query.chosen, request)
+        cache = self._reads.cache_of(strategy.kind)
         async with aclosing(self._reads.watch(strategy.kind, query)) as messages:
             async for message in messages:
                 if batch := encode(message):
                     await context.write(batch)
+                    await asyncio.sleep(min(cache.company(query.chosen) * SENDING, LONGEST_BREATH))
 
     def _encoder(
         self, strategy: Strategy, chosen: Chosen, request: pb.WatchRequest

@@ -136,6 +136,10 @@ class KindCache:
         if not same and trigger is not None:
             self._watchers.pop(trigger, None)
 
+    def company(self, chosen: Chosen) -> int:
+        """How many watchers are told of an event together with one that chose this."""
+        return len(self._watchers.get(chosen.trigger, ()))
+
     def watchers(self) -> Iterator[Watcher]:
         return (watcher for some in self._watchers.values() for watcher in some)
 

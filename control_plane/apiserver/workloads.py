@@ -1,12 +1,11 @@
 """The strategies of the kinds that make pods."""
 
-from typing import Any
-
 from api import kinds
 from control_plane.apiserver import defaults_workloads as defaults
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
+    drop_status,
     keep_all_but_status,
     keep_status,
     metadata_fields,
@@ -18,11 +17,6 @@ from control_plane.apiserver.validation import workloads as rules
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 
 _REPLICASET, _DEPLOYMENT = kinds.of(ReplicaSet), kinds.of(Deployment)
-
-
-def drop_status(new: Any) -> None:
-    """A new object has been seen by no controller yet, whatever its client says."""
-    new.ClearField("status")
 
 
 def prepare_deployment_update(new: Deployment, old: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cli.describe.batch import describe_cronjob, describe_job
 from cli.describe.workloads import controlled_by, describe_deployment, describe_replicaset, newest
 from tests.manifests import created
 
@@ -135,3 +136,70 @@ def test_another_owner_s_children_are_not_shown() -> None:
     other.metadata.ownerReferences[0].uid = "u2"
     orphan = created("ReplicaSet")
     assert controlled_by(deployment(), [mine, other, orphan]) == [mine]
+
+
+def test_a_job() -> None:
+    made = created("Job", {"metadata": {"labels": {"app": "pi"}}, "spec": {"completions": 3}})
+    status = made.status
+    status.startTime.seconds = made.metadata.creationTimestamp.seconds
+    status.completionTime.seconds = status.startTime.seconds + 64
+    status.succeeded, status.ready = 3, 0
+    status.conditions.add(type="Complete", status="True", reason="CompletionsReached")
+    lines = describe_job(made)
+    assert lines[:16] == [
+        "Name:             pi",
+        "Namespace:        default",
+        "Selector:         batch.kubernetes.io/controller-uid=u1",
+        "Labels:           app=pi",
+        "Annotations:      <none>",
+        "Parallelism:      1",
+        "Completions:      3",
+        "Completion Mode:  NonIndexed",
+        "Suspend:          false",
+        "Backoff Limit:    6",
+        "Start Time:       Fri, 02 Jan 2026 03:03:05 +0000",
+        "Completed At:     Fri, 02 Jan 2026 03:04:09 +0000",
+        "Duration:         64s",
+        "Pods Statuses:    0 Active (0 Ready) / 3 Succeeded / 0 Failed",
+        "Pod Template:",
+        "  Labels:  batch.kubernetes.io/controller-uid=u1",
+    ]
+    assert lines[-1].split() == ["Complete", "True", "CompletionsReached"]
+
+
+def test_an_indexed_job_tells_which_indexes_are_through() -> None:
+    spec = {"completionMode": "Indexed", "completions": 5, "activeDeadlineSeconds": 100}
+    made = created("Job", {"spec": spec})
+    made.status.completedIndexes = "0,2-3"
+    said = [line.split(":", 1) for line in describe_job(made) if ":" in line]
+    told = {label: value.strip() for label, value in said}
+    assert told["Completed Indexes"] == "0,2-3"
+    assert told["Active Deadline Seconds"] == "100s"
+
+
+def test_a_cronjob() -> None:
+    made = created("CronJob", {"spec": {"timeZone": "Europe/Berlin"}})
+    made.status.active.add(name="tidy-1")
+    made.status.active.add(name="tidy-2")
+    lines = describe_cronjob(made)
+    assert lines[:15] == [
+        "Name:                          tidy",
+        "Namespace:                     default",
+        "Labels:                        <none>",
+        "Annotations:                   <none>",
+        "Schedule:                      */5 * * * *",
+        "Time Zone:                     Europe/Berlin",
+        "Concurrency Policy:            Allow",
+        "Suspend:                       False",
+        "Successful Job History Limit:  3",
+        "Failed Job History Limit:      1",
+        "Starting Deadline Seconds:     <unset>",
+        "Selector:                      <unset>",
+        "Parallelism:                   <unset>",
+        "Completions:                   <unset>",
+        "Pod Template:",
+    ]
+    assert lines[-2:] == [
+        "Last Schedule Time:  <unset>",
+        "Active Jobs:         tidy-1, tidy-2",
+    ]

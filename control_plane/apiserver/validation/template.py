@@ -1,7 +1,5 @@
 """Templates of pods, and the selectors that must fit them: what all makers of pods have in common."""
 
-from collections.abc import Sequence
-
 from api.errors import Cause
 from api.selectors import labels_from
 from control_plane.apiserver.validation import causes, schema
@@ -12,18 +10,11 @@ from proto.v1.apps_pb2 import PodTemplateSpec
 from proto.v1.meta_pb2 import LabelSelector
 
 
-def validate_template(
-    template: PodTemplateSpec, path: str, restart_policies: Sequence[str]
-) -> list[Cause]:
-    """All that is wrong with a template, beyond the rules of single fields. Its pods end as the policies allow."""
+def validate_template(template: PodTemplateSpec, path: str) -> list[Cause]:
+    """All that is wrong with a template, beyond the rules of single fields; others judge its restartPolicy."""
     found = validate_labels(template.metadata.labels, f"{path}.labels")
     found += validate_annotations(template.metadata.annotations, f"{path}.annotations")
-    found += validate_pod_spec(template.spec, f"{path}.spec")
-    policy = template.spec.restartPolicy
-    if policy not in restart_policies:
-        place = f"{path}.spec.restartPolicy"
-        found.append(causes.unsupported(place, policy, restart_policies))
-    return found
+    return found + validate_pod_spec(template.spec, f"{path}.spec")
 
 
 def validate_own_selector(selector: LabelSelector, path: str, owner: str) -> list[Cause]:

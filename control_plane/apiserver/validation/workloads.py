@@ -92,7 +92,10 @@ def _pods(spec: Any) -> list[Cause]:
         return found
     if spec.HasField("selector") and not found:
         found = validate_fit(spec.selector, spec.template, "spec.template")
-    found += validate_template(spec.template, "spec.template", ("Always",))
+    found += validate_template(spec.template, "spec.template")
+    if spec.template.spec.restartPolicy not in ("", "Always"):
+        place = "spec.template.spec.restartPolicy"
+        found.append(causes.unsupported(place, spec.template.spec.restartPolicy, ("Always",)))
     if spec.template.spec.HasField("activeDeadlineSeconds"):
         told = "activeDeadlineSeconds in ReplicaSet is not Supported"
         found.append(causes.forbidden("spec.template.spec.activeDeadlineSeconds", told))

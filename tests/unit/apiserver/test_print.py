@@ -380,6 +380,12 @@ def test_an_event(change: dict[str, Any], expected: list[Any]) -> None:
         ("Event", "Last-Seen Type Reason Object Message", "Subobject Source First-Seen Count Name"),
         ("Lease", "Name Holder Age", ""),
         ("ReplicaSet", "Name Desired Current Ready Age", "Containers Images Selector"),
+        ("Job", "Name Status Completions Duration Age", "Containers Images Selector"),
+        (
+            "CronJob",
+            "Name Schedule Timezone Suspend Active Last-Schedule Age",
+            "Containers Images Selector",
+        ),
         ("Deployment", "Name Ready Up-to-date Available Age", "Containers Images Selector"),
     ],
 )
