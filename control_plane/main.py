@@ -28,7 +28,9 @@ from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace, replicaset
+from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.job import main as job
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -70,6 +72,8 @@ PARTS: tuple[Part, ...] = (
     _schedule,
     _recorded("replicaset-controller", replicaset.run),
     _recorded("deployment-controller", deployment.run),
+    _recorded("job-controller", job.run),
+    _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
 )
 

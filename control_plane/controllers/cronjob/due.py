@@ -1,9 +1,9 @@
 """Which slot of a CronJob's schedule is to be run now, and when to look again. Pure.
 
-A slot is a time that the schedule names. However many were missed, because the control plane was down, the laptop's lid
-was closed or the CronJob was suspended, only the latest of them is run: a machine that wakes from a weekend does not
-start two thousand Jobs. More than a hundred are worth a warning, for they may mean that a clock was wrong; the latest is
-run all the same. (The documentation said until 2026 that it is not. That was the first controller, until 1.20.)
+A slot is a time that the schedule names. However many were missed, because the control plane was down, the
+laptop's lid was closed or the CronJob was suspended, only the latest of them is run: a machine that wakes from a
+weekend does not start two thousand Jobs. More than a hundred are worth a warning, for they may mean that a clock was
+wrong; the latest is run all the same. (The documentation said until 2026 that it is not. That was the first controller, until 1.20.)
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,9 @@ JUST_AFTER = 0.1  # seconds; the slot has surely begun when we look
 class Due:
     slot: datetime | None = None  # the one to run
     too_late: bool = False  # it is past its starting deadline
-    missed: int = 0  # slots since the last run, this one included; a good guess if the schedule is irregular
+    missed: int = (
+        0  # slots since the last run, this one included; a good guess if the schedule is irregular
+    )
     upcoming: datetime | None = None  # the slot after that
 
     def look_again(self, now: datetime) -> float | None:

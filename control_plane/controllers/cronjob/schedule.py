@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
+from control_plane.apiserver.validation.schedule import schedule_problem
+
 # No change of clocks that still happens moves them by more, nor do two come so close to each other.
 NEAR = timedelta(hours=3)
 NICKNAMES = {
@@ -32,17 +34,8 @@ NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
-# name, smallest, greatest, words for the numbers from the smallest on
-_FIELDS = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of month", 1, 31, ()),
-    ("month", 1, 12, _MONTHS),
-    ("day of week", 0, 6, _DAYS),
-)
-_PIECE = re.compile(r"(?:[*?]|(\w+)(?:-(\w+))?)(?:/(\d+))?")
+LAST = (59, 23, 31, 12, 6)  # the greatest number of each field
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 class Unreadable(ValueError):
@@ -60,24 +53,29 @@ class Schedule(Protocol):
 
 
 def parse(text: str, zone: tzinfo) -> Schedule:
-    """Raises Unreadable."""
-    text = text.strip()
-    if text.startswith(("TZ=", "CRON_TZ=")):
-        raise Unreadable("a zone is no part of a schedule; it belongs into spec.timeZone")
+    """Raises Unreadable. croniter understands more than Kubernetes does: only what the API server lets through counts."""
+    if problem := schedule_problem(text):
+        raise Unreadable(problem)
     if text.startswith("@every "):
-        return Every(_interval(text.removeprefix("@every ")))
-    if text.startswith("@") and text not in NICKNAMES:
-        raise Unreadable(f"{text!r} is none of {', '.join(NICKNAMES)}, @every <duration>")
-    fields = NICKNAMES.get(text, text).lower().split()
-    if len(fields) != len(_FIELDS):
-        raise Unreadable(f"expected exactly 5 fields, found {len(fields)}: {text!r}")
-    for field, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
-        for piece in field.split(","):
-            _check(piece, name, (low, high), words)
+        return Every(_interval(text))
+    fields = NICKNAMES.get(text, text).replace("?", "*").split()
+    fields = [_open_range(each, last) for each, last in zip(fields, LAST, strict=True)]
     try:
-        return Cron(croniter(" ".join(fields).replace("?", "*")), zone, fields[1][0] in "*?")
+        return Cron(croniter(" ".join(fields)), zone, fields[1].startswith("*"))
     except CroniterError as error:
         raise Unreadable(f"{text!r}: {error}") from error
+
+
+def _open_range(field: str, last: int) -> str:
+    """`3/2` begins with 3 and has no end."""
+    return ",".join(re.sub(r"^(\w+)/", rf"\1-{last}/", piece) for piece in field.split(","))
+
+
+def _interval(text: str) -> timedelta:
+    """Of "@every 1h30m"; whole seconds, and at least one."""
+    pieces = re.findall(r"([\d.]+)([a-zµ]+)", text.removeprefix("@every "))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
+    return timedelta(seconds=max(1, int(seconds)))
 
 
 def zone_of(name: str) -> tzinfo:
@@ -85,43 +83,13 @@ def zone_of(name: str) -> tzinfo:
     if not name:
         return _Here()
     if name.lower() == "local":
-        raise Unreadable("time zone Local says nothing to others: name a place, such as Europe/Berlin")
+        raise Unreadable(
+            "time zone Local says nothing to others: name a place, such as Europe/Berlin"
+        )
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise Unreadable(f"unknown time zone {name}") from error
-
-
-def _interval(text: str) -> timedelta:
-    """Like "1h30m"; whole seconds, and at least one."""
-    if not re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
-        raise Unreadable(f"@every {text}: a duration looks like 90s, 5m or 1h30m")
-    units = {"h": 3600, "m": 60, "s": 1}
-    pieces = re.findall(r"([\d.]+)([hms])", text)
-    seconds = sum(float(number) * units[unit] for number, unit in pieces)
-    return timedelta(seconds=max(1, int(seconds)))
-
-
-def _check(piece: str, name: str, bounds: tuple[int, int], words: tuple[str, ...] | list[str]) -> None:
-    """croniter understands more than Kubernetes does: only the common part is let through."""
-    found = _PIECE.fullmatch(piece)
-    if found is None:
-        raise Unreadable(f"{name}: {piece!r} is no number, range, step or *")
-    start, end, step = found.groups()
-    numbers = [_number(each, name, bounds, words) for each in (start, end) if each]
-    if len(numbers) == 2 and numbers[0] > numbers[1]:
-        raise Unreadable(f"{name}: {piece!r} begins after its end")
-    if step is not None and int(step) == 0:
-        raise Unreadable(f"{name}: {piece!r} has a step of 0")
-
-
-def _number(text: str, name: str, bounds: tuple[int, int], words: tuple[str, ...] | list[str]) -> int:
-    low, high = bounds
-    if text in words:
-        return low + list(words).index(text)
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise Unreadable(f"{name}: {text!r} is not between {low} and {high}")
-    return int(text)
 
 
 @dataclass(frozen=True)
@@ -235,4 +203,4 @@ class _Here(tzinfo):
 
 
 def _naive_or_now(moment: datetime | None) -> datetime:
-    return datetime(1970, 1, 1) if moment is None else moment.replace(tzinfo=None)  # noqa: DTZ001
+    return datetime(1970, 1, 1) if moment is None else moment.replace(tzinfo=None)

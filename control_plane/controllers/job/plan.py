@@ -17,8 +17,10 @@ from control_plane.controllers.job.pods import (
     index_of,
     is_indexed,
     is_leaving,
+    is_tracked,
 )
-from control_plane.controllers.pods import is_active, removal_order
+from control_plane.controllers.job.policy import meaning
+from control_plane.controllers.pods import is_active, is_ending, removal_order
 from proto.v1.batch_pb2 import Job
 from proto.v1.pod_pb2 import Pod
 
@@ -71,7 +73,8 @@ def _surplus(
     if not is_indexed(job):
         return [], active
     settled = sums.done | sums.lost
-    surplus, keep, taken = [], [], set()
+    taken: set[int] = set()
+    surplus, keep = [], []
     for pod in reversed(_first(active, len(active), now)):
         index = index_of(pod)
         if index is None or index in settled | taken or index >= job.spec.completions:
@@ -112,19 +115,27 @@ def pause_after(job: Job, pods: Sequence[Pod], now: datetime) -> timedelta:
     """How long still to wait after the failures since the last success."""
     successes = [ended_at(pod) for pod in pods if pod.status.phase == "Succeeded"]
     since = max(successes, default=None)
-    ends = [ended_at(pod) for pod in pods if has_failed(job, pod)]
+    ends = [ended_at(pod) for pod in pods if _counts(job, pod)]
     row = [end for end in ends if since is None or end > since]
     if not row:
         return timedelta(0)
-    pause = min(FIRST_PAUSE * 2 ** min(len(row) - 1, 10), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * (1 << min(len(row) - 1, 10)), LONGEST_PAUSE)
     return max(max(row) + pause - now, timedelta(0))
 
 
-def failures_of(pods: Sequence[Pod], job: Job) -> Counter[int]:
-    """Per index, the failures that its next pod has behind it."""
+def _counts(job: Job, pod: Pod) -> bool:
+    """Pods that we have ended ourselves, for want of work, are no failures: they lost their finalizer before."""
+    if not has_failed(job, pod) or (is_ending(pod) and not is_tracked(pod)):
+        return False
+    return meaning(job, pod).action != "Ignore"
+
+
+def failures_by_index(job: Job, pods: Sequence[Pod]) -> Counter[int]:
+    """The failures that the next pod of an index has behind it."""
     found: Counter[int] = Counter()
     for pod in pods:
         index = index_of(pod)
         if index is not None and has_failed(job, pod):
-            found[index] = max(found[index], failures_before(pod) + 1)
+            more = meaning(job, pod).action != "Ignore"
+            found[index] = max(found[index], failures_before(pod) + more)
     return found

@@ -15,7 +15,7 @@ TRACKING = "batch.kubernetes.io/job-tracking"  # a finalizer: the pod has not be
 INDEX = "batch.kubernetes.io/job-completion-index"  # a label and an annotation
 FAILURES = "batch.kubernetes.io/job-index-failure-count"  # an annotation: of the pods before it
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-_PREFIX = 63 - SUFFIX_LENGTH
+LONGEST = 63  # letters of a host name
 
 
 def is_indexed(job: Job) -> bool:
@@ -72,8 +72,15 @@ def ended_at(pod: Pod) -> datetime:
 
 
 def draw_name(job: Job, index: int | None) -> str:
-    prefix = f"{job.metadata.name}-" if index is None else f"{job.metadata.name}-{index}-"
-    return prefix[:_PREFIX] + "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
+    """`<job>-<letters>` or `<job>-<index>-<letters>`; a long name is cut, the index is not."""
+    letters = "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
+    ending = f"-{letters}" if index is None else f"-{index}-{letters}"
+    return job.metadata.name[: LONGEST - len(ending)] + ending
+
+
+def index_in(name: str) -> int:
+    """Of a name that was drawn with an index."""
+    return int(name.rsplit("-", 2)[1])
 
 
 def new_pod(job: Job, name: str, index: int | None = None, failures: int = 0) -> Pod:
