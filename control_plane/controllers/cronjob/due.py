@@ -3,7 +3,8 @@
 A slot is a time that the schedule names. However many were missed, because the control plane was down, the
 laptop's lid was closed or the CronJob was suspended, only the latest of them is run: a machine that wakes from a
 weekend does not start two thousand Jobs. More than a hundred are worth a warning, for they may mean that a clock was
-wrong; the latest is run all the same. (The documentation said until 2026 that it is not. That was the first controller, until 1.20.)
+wrong; the latest is run all the same. (Kubernetes' documentation said until 2026 that it is not. So it was with the
+first controller, until 1.20.)
 """
 
 from dataclasses import dataclass

@@ -53,7 +53,7 @@ class Schedule(Protocol):
 
 
 def parse(text: str, zone: tzinfo) -> Schedule:
-    """Raises Unreadable. croniter understands more than Kubernetes does: only what the API server lets through counts."""
+    """Raises Unreadable. croniter understands more than Kubernetes does: the API server's rules come first."""
     if problem := schedule_problem(text):
         raise Unreadable(problem)
     if text.startswith("@every "):
