@@ -28,7 +28,9 @@ from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace
+from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.job import main as job
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
@@ -46,11 +48,8 @@ async def _forget_events(client: Client, _: Informers) -> None:
     await events.run(client)
 
 
-async def _schedule(client: Client, informers: Informers) -> None:
-    recorder = Recorder(client, "default-scheduler")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(recorder.run())
-        await scheduler.run(client, recorder=recorder, informers=informers)
+async def _schedule(client: Client, informers: Informers, recorder: Recorder) -> None:
+    await scheduler.run(client, recorder=recorder, informers=informers)
 
 
 def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
@@ -68,9 +67,11 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 PARTS: tuple[Part, ...] = (
     namespace.run,
     _forget_events,
-    _schedule,
+    _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
     _recorded("deployment-controller", deployment.run),
+    _recorded("job-controller", job.run),
+    _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
 )
 

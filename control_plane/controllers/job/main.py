@@ -1,0 +1,285 @@
+"""The loop of the Jobs: read, decide, write, in an order that a crash may interrupt anywhere.
+
+The status is written before anything is done. If it is refused, the Job is not what the cache showed, and nothing was
+decided on old facts; if it is written, the pods whose end it mentions can lose their finalizer (see account.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from api import clock, controller, kinds
+from api.client import Client, Delete, Write
+from api.errors import AlreadyExists, ApiError, Internal, NotFound, Timeout, Unavailable
+from api.informer import Informers
+from api.recorder import Recorder
+from api.workqueue import WorkQueue
+from control_plane.controllers import owners
+from control_plane.controllers.job.account import account
+from control_plane.controllers.job.plan import Plan, failures_by_index, plan
+from control_plane.controllers.job.pods import (
+    TRACKING,
+    draw_name,
+    index_in,
+    is_indexed,
+    is_tracked,
+    new_pod,
+)
+from control_plane.controllers.job.status import status_of
+from control_plane.controllers.job.verdict import (
+    FINAL,
+    Verdict,
+    condition,
+    deadline,
+    is_finished,
+    verdict,
+)
+from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.pods import is_active, is_ending
+from proto.v1.batch_pb2 import Job, JobStatus
+from proto.v1.pod_pb2 import Pod
+
+JOB = "job"  # an index of pods
+NO_ANSWER = (Unavailable, Timeout, Internal)  # the request may have had its effect
+
+
+def job_of(pod: Pod) -> Iterable[str]:
+    """The key of the Job that the pod says it belongs to."""
+    manager = owners.manager_of(pod)
+    if manager is not None and manager.kind == "Job":
+        yield f"{pod.metadata.namespace}/{manager.name}"
+
+
+@dataclass
+class Jobs:
+    client: Client
+    informers: Informers
+    recorder: Recorder
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    # By the Job's uid; forgotten with the Job.
+    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+
+    def __post_init__(self) -> None:
+        self._jobs, self._pods = self.informers.of(Job), self.informers.of(Pod)
+        self._pods.add_index(JOB, job_of)
+
+    def listen(self) -> None:
+        self._jobs.add_handler(self._on_job)
+        self._pods.add_handler(self._on_pod)
+
+    def _on_job(self, old: Job | None, new: Job | None) -> None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self.ledgers.pop(old.metadata.uid, None)
+        for job in (old, new):
+            if job is not None:
+                self.queue.add(kinds.object_key(job))
+
+    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            for key in job_of(pod) if pod is not None else ():
+                assert pod is not None
+                manager = owners.manager_of(pod)
+                if manager is not None and (ledger := self.ledgers.get(manager.uid)):
+                    ending = new is None or is_ending(pod)
+                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
+                self.queue.add(key)
+
+    async def reconcile(self, key: str) -> float | None:
+        job = self._jobs.objects.get(key)
+        pods = self._pods.by_index(JOB, key)
+        mine = [pod for pod in pods if job is not None and owners.is_managed_by(pod, job)]
+        if job is None or job.metadata.HasField("deletionTimestamp"):
+            await self._release(pods)  # nobody counts them any more
+            return None
+        await self._release([pod for pod in pods if not owners.is_managed_by(pod, job)])
+        now = clock.now()
+        if is_finished(job):
+            return await self._expire(job, now)
+        return await self._step(job, mine, now)
+
+    async def _expire(self, job: Job, now: datetime) -> float | None:
+        """A finished Job is kept for as long as it says (S#77)."""
+        if not job.spec.HasField("ttlSecondsAfterFinished"):
+            return None
+        [end] = [c for c in (condition(job, final) for final in FINAL.values()) if c]
+        kept = timedelta(seconds=job.spec.ttlSecondsAfterFinished)
+        left = (clock.to_datetime(end.lastTransitionTime) + kept - now).total_seconds()
+        if left > 0:
+            return left
+        meta = job.metadata
+        how = Delete(uid=meta.uid, propagation="Foreground")
+        try:
+            await self.client.delete(Job, meta.name, meta.namespace, how)
+        except NotFound:
+            return None
+        return None
+
+    async def _step(self, job: Job, pods: list[Pod], now: datetime) -> float | None:
+        ledger = self.ledgers[job.metadata.uid]
+        ledger.expire(now)
+        going = ledger.deleting.keys() - ledger.unsure
+        sums = account(job, pods)
+        active = [pod for pod in pods if is_active(pod)]
+        said = verdict(job, sums, active, now)
+        status = status_of(job, pods, sums, said, now)
+        todo = Plan()
+        if said is None:
+            here = [pod for pod in pods if pod.metadata.uid not in going]
+            todo = plan(job, here, sums, self._coming(job, ledger), now)
+        await self._report(job, status)
+        await self._release(sums.release)
+        await self._act(job, pods, todo, ledger)
+        if said is not None:
+            await self._wind_up(
+                job, said, [p for p in active if p.metadata.uid not in going], ledger
+            )
+        return _next_look(job, status, todo, ledger, now)
+
+    def _coming(self, job: Job, ledger: Ledger) -> list[int | None]:
+        """The indexes of pods that were made and that the cache does not show."""
+        sure = ledger.creating.keys() - ledger.unsure
+        return [index_in(name) if is_indexed(job) else None for name in sure]
+
+    async def _report(self, job: Job, status: JobStatus) -> None:
+        if status == job.status:
+            return
+        copy = Job()
+        copy.CopyFrom(job)
+        copy.status.CopyFrom(status)
+        await self.client.update(copy, subresource="status")
+        self._tell(job, copy)
+
+    def _tell(self, before: Job, after: Job) -> None:
+        if end := condition(after, "Complete"):
+            self.recorder.event(after, "Normal", "Completed", "Job completed")
+        elif end := condition(after, "Failed"):
+            self.recorder.event(after, "Warning", end.reason, end.message)
+        was, is_now = condition(before, "Suspended"), condition(after, "Suspended")
+        if is_now and not was:
+            self.recorder.event(after, "Normal", "Suspended", "Job suspended")
+        if was and not is_now:
+            self.recorder.event(after, "Normal", "Resumed", "Job resumed")
+
+    async def _release(self, pods: Sequence[Pod]) -> list[Pod]:
+        """Take the finalizer off; the pods as they are then. Raises Conflict if one has changed meanwhile."""
+        tracked = [pod for pod in pods if is_tracked(pod)]
+        free = [pod for pod in pods if not is_tracked(pod)]
+        outcomes = await self._batch([Write("update", _without_finalizer(pod)) for pod in tracked])
+        for outcome in outcomes:
+            if not isinstance(outcome, ApiError):
+                free.append(outcome)
+            elif not isinstance(outcome, NotFound):
+                raise outcome
+        return free
+
+    async def _wind_up(self, job: Job, said: Verdict, active: list[Pod], ledger: Ledger) -> None:
+        """Pods that a failed Job ends count as failed; those that are not needed any more do not."""
+        if said.type == "SuccessCriteriaMet":
+            active = await self._release(active)
+        await self._delete(job, active, ledger)
+
+    async def _act(self, job: Job, pods: list[Pod], todo: Plan, ledger: Ledger) -> None:
+        if todo.end:
+            await self._delete(job, await self._release(todo.end), ledger)
+        failures = failures_by_index(job, pods)
+        unsure = sorted(ledger.unsure & ledger.creating.keys())
+        drafts = []
+        for index in todo.create:
+            again = [n for n in unsure if index is None or index_in(n) == index]
+            name = again[0] if again else draw_name(job, index)
+            unsure = [n for n in unsure if n != name]
+            drafts.append(new_pod(job, name, index, failures[index] if index is not None else 0))
+        await self._create(job, drafts, ledger)
+
+    async def _create(self, job: Job, pods: Sequence[Pod], ledger: Ledger) -> None:
+        """Slow start: each batch is twice as big as the one before, and none follows a failure."""
+        done, size = 0, 1
+        while done < len(pods):
+            some = pods[done : done + size]
+            ledger.begin_creating((pod.metadata.name for pod in some), clock.now())
+            outcomes = await self._batch([Write("create", pod) for pod in some])
+            errors = [
+                await self._created(job, pod, outcome, ledger)
+                for pod, outcome in zip(some, outcomes, strict=True)
+            ]
+            for error in filter(None, errors):
+                raise error
+            done, size = done + len(some), size * 2
+
+    async def _created(self, job: Job, pod: Pod, outcome: Any, ledger: Ledger) -> ApiError | None:
+        """What is wrong, if anything is."""
+        name = pod.metadata.name
+        if not isinstance(outcome, ApiError):
+            self.recorder.event(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+            return None
+        if isinstance(outcome, AlreadyExists) and await self._is_ours(job, pod):
+            return None  # an earlier request did arrive
+        if isinstance(outcome, NO_ANSWER):
+            ledger.lost(name)
+        else:
+            ledger.forget(name)
+        if any(cause.reason == "NamespaceTerminating" for cause in outcome.causes):
+            return None  # nobody wants the pod any more
+        told = f"Error creating: {outcome.message}"
+        self.recorder.event(job, "Warning", "FailedCreate", told)
+        return outcome
+
+    async def _is_ours(self, job: Job, pod: Pod) -> bool:
+        meta = pod.metadata
+        try:
+            return owners.is_managed_by(await self.client.get(Pod, meta.name, meta.namespace), job)
+        except NotFound:
+            return False
+
+    async def _delete(self, job: Job, pods: Sequence[Pod], ledger: Ledger) -> None:
+        ledger.begin_deleting((pod.metadata.uid for pod in pods), clock.now())
+        outcomes = await self._batch([Write("delete", pod) for pod in pods])
+        errors = []
+        for pod, outcome in zip(pods, outcomes, strict=True):
+            name = pod.metadata.name
+            if not isinstance(outcome, ApiError):
+                self.recorder.event(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
+            elif not isinstance(outcome, NotFound):
+                ledger.forget(pod.metadata.uid)  # to be asked for again; a second time does no harm
+                told = f"Error deleting: {outcome.message}"
+                self.recorder.event(job, "Warning", "FailedDelete", told)
+                errors.append(outcome)
+        if errors:
+            raise errors[0]
+
+    async def _batch(self, writes: Sequence[Write[Pod]]) -> Sequence[Any]:
+        """One outcome for each write; if nobody answers, that is everybody's."""
+        if not writes:
+            return []
+        try:
+            return await self.client.batch(writes)
+        except ApiError as error:
+            return [error] * len(writes)
+
+
+def _without_finalizer(pod: Pod) -> Pod:
+    copy = Pod()
+    copy.CopyFrom(pod)
+    copy.metadata.finalizers.remove(TRACKING)
+    return copy
+
+
+def _next_look(
+    job: Job, status: JobStatus, todo: Plan, ledger: Ledger, now: datetime
+) -> float | None:
+    """Seconds until time alone changes something."""
+    shown = Job(spec=job.spec, status=status)
+    moments = [deadline(shown), ledger.next_expiry(), now + todo.wait if todo.wait else None]
+    due = [moment for moment in moments if moment is not None and moment > now]
+    return (min(due) - now).total_seconds() if due else None
+
+
+async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
+    """Until cancelled."""
+    jobs = Jobs(client, informers, recorder)
+    for informer in (informers.of(Job), informers.of(Pod)):
+        await informer.wait_synced()
+    jobs.listen()
+    await controller.run(jobs.queue, jobs.reconcile, name="job")
