@@ -40,18 +40,21 @@ class World:
     async def active(self) -> list[Pod]:
         return [p for p in await self.pods() if p.status.phase in ("", "Pending", "Running")]
 
-    async def until(self, holds: Callable[[], Coroutine[Any, Any, Any]], seconds: float = 7200) -> Any:
+    async def until(
+        self, holds: Callable[[], Coroutine[Any, Any, Any]], seconds: float = 7200
+    ) -> Any:
         async with asyncio.timeout(seconds):
             while not (found := await holds()):
                 await asyncio.sleep(0.1)
             return found
 
     async def until_active(self, count: int) -> list[Pod]:
-        async def enough() -> list[Pod] | None:
+        async def enough() -> tuple[list[Pod]] | None:
             found = await self.active()
-            return found if len(found) == count else None
+            return (found,) if len(found) == count else None
 
-        return await self.until(enough)
+        [pods] = await self.until(enough)
+        return pods
 
     async def ended(self, name: str = "pi") -> Job:
         async def over() -> Job | None:
@@ -71,7 +74,11 @@ class World:
     async def reasons(self, name: str) -> Counter[str]:
         await self.recorder.flush()
         found = (await self.client.list(Event, Selection(namespace="default"))).items
-        return Counter({e.reason: e.count for e in found if e.involvedObject.name == name})
+        reasons: Counter[str] = Counter()
+        for event in found:
+            if event.involvedObject.name == name:
+                reasons[event.reason] += event.count
+        return reasons
 
 
 def conditions(job: Job) -> dict[str, str]:
@@ -158,7 +165,9 @@ def test_on_failure_counts_restarts() -> None:
         await here.client.create(job("OnFailure", backoffLimit=2))
         [pod] = await here.until_active(1)
         pod.status.phase = "Running"
-        pod.status.containerStatuses.append(ContainerStatus(name="app", image="i:1", restartCount=2))
+        pod.status.containerStatuses.append(
+            ContainerStatus(name="app", image="i:1", restartCount=2)
+        )
         await here.client.update(pod, subresource="status")
         failed = await here.ended()
         assert conditions(failed)["Failed"] == "BackoffLimitExceeded"
@@ -298,7 +307,9 @@ def test_hours_of_a_cron_job() -> None:
     simulate(scenario)
 
 
-@pytest.mark.parametrize(("policy", "made", "left"), [("Allow", 3, 3), ("Forbid", 1, 1), ("Replace", 3, 1)])
+@pytest.mark.parametrize(
+    ("policy", "made", "left"), [("Allow", 3, 3), ("Forbid", 1, 1), ("Replace", 3, 1)]
+)
 def test_concurrency(policy: str, made: int, left: int) -> None:
     async def scenario(here: World) -> None:
         await here.client.create(cronjob(concurrencyPolicy=policy))

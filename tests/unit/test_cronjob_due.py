@@ -52,7 +52,17 @@ def test_a_day_that_never_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["* * * * * *", "* * * *", "60 * * * *", "* * * * 7", "H * * * *", "TZ=UTC * * * * *", "@never", "@every x"]
+    "text",
+    [
+        "* * * * * *",
+        "* * * *",
+        "60 * * * *",
+        "* * * * 7",
+        "H * * * *",
+        "TZ=UTC * * * * *",
+        "@never",
+        "@every x",
+    ],
 )
 def test_what_kubernetes_refuses_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
@@ -74,10 +84,15 @@ def test_zones_that_do_not_exist(name: str) -> None:
         (NEW_YORK, "2026-10-20", []),
     ],
 )
-def test_a_month_of_a_daily_run_over_a_change_of_clocks(zone: str, begin: str, moved: list[str]) -> None:
+def test_a_month_of_a_daily_run_over_a_change_of_clocks(
+    zone: str, begin: str, moved: list[str]
+) -> None:
     """Fixed hours: once a day, whatever the clocks do."""
     first = at(begin)
-    found = [slot.astimezone(ZoneInfo(zone)) for slot in slots("30 2 * * *", zone, first, first + timedelta(days=30))]
+    found = [
+        slot.astimezone(ZoneInfo(zone))
+        for slot in slots("30 2 * * *", zone, first, first + timedelta(days=30))
+    ]
     assert len({slot.date() for slot in found}) == len(found) == 30
     assert [slot.isoformat() for slot in found if (slot.hour, slot.minute) != (2, 30)] == moved
 
@@ -126,13 +141,29 @@ NOON = at("2026-01-01T12:00")
         # slept through: the latest only
         (cronjob(), "2026-01-01T12:03", Due(NOON, False, 72, NOON + timedelta(minutes=10))),
         # more than a hundred: still the latest
-        (cronjob(last="2025-12-20T00:00"), "2026-01-01T12:03", Due(NOON, False, 12 * 144 + 72, NOON + timedelta(minutes=10))),
+        (
+            cronjob(last="2025-12-20T00:00"),
+            "2026-01-01T12:03",
+            Due(NOON, False, 12 * 144 + 72, NOON + timedelta(minutes=10)),
+        ),
         # a starting deadline: slots before it do not exist any more
-        (cronjob(startingDeadlineSeconds=60), "2026-01-01T12:03", Due(upcoming=NOON + timedelta(minutes=10))),
-        (cronjob(startingDeadlineSeconds=200), "2026-01-01T12:03", Due(NOON, False, 1, NOON + timedelta(minutes=10))),
+        (
+            cronjob(startingDeadlineSeconds=60),
+            "2026-01-01T12:03",
+            Due(upcoming=NOON + timedelta(minutes=10)),
+        ),
+        (
+            cronjob(startingDeadlineSeconds=200),
+            "2026-01-01T12:03",
+            Due(NOON, False, 1, NOON + timedelta(minutes=10)),
+        ),
         (cronjob("0 0 30 2 *"), "2026-01-01T12:03", Due()),
         # irregular: sixty slots in one hour, then none for a month
-        (cronjob("* 9 1 * *"), "2026-01-20T00:00", Due(at("2026-01-01T09:59"), False, 26821, at("2026-02-01T09:00"))),
+        (
+            cronjob("* 9 1 * *"),
+            "2026-01-20T00:00",
+            Due(at("2026-01-01T09:59"), False, 26821, at("2026-02-01T09:00")),
+        ),
     ],
 )
 def test_due(given: CronJob, now: str, expected: Due) -> None:
@@ -141,7 +172,9 @@ def test_due(given: CronJob, now: str, expected: Due) -> None:
 
 def test_every_keeps_its_distance_when_slots_were_missed() -> None:
     given = cronjob("@every 7m", last="2026-01-01T00:00")
-    assert due(given, parse("@every 7m", UTC), at("2026-01-01T01:00")).slot == at("2026-01-01T00:56")
+    assert due(given, parse("@every 7m", UTC), at("2026-01-01T01:00")).slot == at(
+        "2026-01-01T00:56"
+    )
 
 
 def test_a_slot_has_one_name() -> None:
@@ -150,10 +183,19 @@ def test_a_slot_has_one_name() -> None:
 
 def test_only_the_latest_finished_jobs_are_kept() -> None:
     def job(name: str, start: int, end: str) -> Job:
-        made = Job(metadata=ObjectMeta(name=name), status=JobStatus(conditions=[JobCondition(type=end, status="True")]))
+        made = Job(
+            metadata=ObjectMeta(name=name),
+            status=JobStatus(conditions=[JobCondition(type=end, status="True")]),
+        )
         made.status.startTime.seconds = start
         return made
 
-    jobs = [job("c", 3, "Complete"), job("a", 1, "Complete"), job("b", 2, "Complete"), job("x", 1, "Failed"), job("r", 0, "Suspended")]
+    jobs = [
+        job("c", 3, "Complete"),
+        job("a", 1, "Complete"),
+        job("b", 2, "Complete"),
+        job("x", 1, "Failed"),
+        job("r", 0, "Suspended"),
+    ]
     given = cronjob(successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0)
     assert [each.metadata.name for each in outdated(given, jobs)] == ["a", "b", "x"]
