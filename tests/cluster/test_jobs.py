@@ -381,3 +381,18 @@ def test_whichever_write_is_lost_every_slot_and_pod_is_made_once(nth: int, arriv
         assert not any(pod.metadata.finalizers for pod in pods)
 
     simulate(scenario, lambda client: Losing(client, nth, arrives=arrives))
+
+
+def test_an_index_that_failed_is_remembered_when_its_pod_is_deleted() -> None:
+    async def scenario(here: World) -> None:
+        fields = {"completionMode": "Indexed", "completions": 1, "backoffLimitPerIndex": 1}
+        await here.client.create(job(**fields))
+        for _ in range(2):
+            [pod] = await here.until_active(1)
+            await here.end(pod, 1)
+            await here.client.delete(Pod, pod.metadata.name, "default", Delete(grace=0))
+        failed = await here.ended()
+        assert conditions(failed)["Failed"] == "FailedIndexes"
+        assert (failed.status.failed, failed.status.failedIndexes) == (2, "0")
+
+    simulate(scenario)
