@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from api import clock
 from api.client import Client, Delete, Selection
-from api.errors import NotFound
+from api.errors import NotFound, Unavailable
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.controllers import garbage
@@ -44,16 +45,17 @@ class World:
         self, holds: Callable[[], Coroutine[Any, Any, Any]], seconds: float = 7200
     ) -> Any:
         async with asyncio.timeout(seconds):
-            while not (found := await holds()):
+            while not (found := await holds()):  # noqa: ASYNC110 - the server's to know
                 await asyncio.sleep(0.1)
             return found
 
     async def until_active(self, count: int) -> list[Pod]:
-        async def enough() -> list[Pod] | None:
+        async def enough() -> tuple[list[Pod]] | None:
             found = await self.active()
-            return found if len(found) == count else None
+            return (found,) if len(found) == count else None
 
-        return await self.until(enough)
+        [pods] = await self.until(enough)
+        return pods
 
     async def ended(self, name: str = "pi") -> Job:
         async def over() -> Job | None:
@@ -73,18 +75,46 @@ class World:
     async def reasons(self, name: str) -> Counter[str]:
         await self.recorder.flush()
         found = (await self.client.list(Event, Selection(namespace="default"))).items
-        return Counter({e.reason: e.count for e in found if e.involvedObject.name == name})
+        reasons: Counter[str] = Counter()
+        for event in found:
+            if event.involvedObject.name == name:
+                reasons[event.reason] += event.count
+        return reasons
 
 
 def conditions(job: Job) -> dict[str, str]:
     return {c.type: c.reason for c in job.status.conditions if c.status == "True"}
 
 
+class Losing:
+    """A client whose N-th write arrives or does not, and is not answered either way."""
+
+    def __init__(self, client: Client, nth: int, *, arrives: bool) -> None:
+        self._client, self._left, self._arrives = client, nth, arrives
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+        if name not in ("create", "update", "delete", "batch"):
+            return call
+
+        async def write(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._arrives:
+                raise Unavailable("lost")
+            answer = await call(*args, **kwargs)
+            if self._left == 0:
+                raise Unavailable("lost")
+            return answer
+
+        return write
+
+
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
+async def world(wrap: Callable[[Client], Any] = lambda client: client) -> AsyncIterator[World]:
     async with serving(MemoryStore(), grpc=False) as api, asyncio.TaskGroup() as tasks:
         recorder, informers = Recorder(api.client, "job-controller"), Informers(api.client)
-        parts = [each.run(api.client, informers, recorder) for each in (jobs, cronjobs, garbage)]
+        client = wrap(api.client)
+        parts = [each.run(client, informers, recorder) for each in (jobs, cronjobs, garbage)]
         running = [tasks.create_task(each) for each in (informers.run(), recorder.run(), *parts)]
         try:
             yield World(api.client, recorder)
@@ -93,9 +123,12 @@ async def world() -> AsyncIterator[World]:
                 task.cancel()
 
 
-def simulate(scenario: Callable[[World], Coroutine[Any, Any, None]]) -> None:
+def simulate(
+    scenario: Callable[[World], Coroutine[Any, Any, None]],
+    wrap: Callable[[Client], Any] = lambda client: client,
+) -> None:
     async def whole() -> None:
-        async with world() as here:
+        async with world(wrap) as here:
             await scenario(here)
 
     fake_time.run(whole())
@@ -148,7 +181,7 @@ def test_back_off_and_its_limit() -> None:
         failed = await here.ended()
         assert conditions(failed)["Failed"] == "BackoffLimitExceeded"
         assert failed.status.failed == 4
-        pauses = [round(b - a, -1) for a, b in zip(began, began[1:], strict=False)]
+        pauses = [round(b - a, -1) for a, b in pairwise(began)]
         assert pauses == [10, 20, 40]
         assert (await here.reasons("pi"))["BackoffLimitExceeded"] == 1
 
@@ -328,5 +361,38 @@ def test_unsuspended_it_runs_the_latest_missed_slot_at_once() -> None:
         minutes = int(fake_time.BEGINNING.timestamp()) // 60 + 20 * 60
         assert found.metadata.name == f"tidy-{minutes}"
         assert (await here.reasons("tidy"))["TooManyMissedTimes"] == 1
+
+    simulate(scenario)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("nth", range(1, 15))
+def test_whichever_write_is_lost_every_slot_and_pod_is_made_once(nth: int, arrives: bool) -> None:
+    async def scenario(here: World) -> None:
+        given = cronjob()
+        given.spec.jobTemplate.spec.completions = 2
+        await here.client.create(given)
+        await run_for(here, 1000, finish=True)
+        [only] = (await here.client.list(Job)).items
+        assert conditions(only)["Complete"] == "CompletionsReached"
+        assert (only.status.succeeded, only.status.failed) == (2, 0)
+        pods = await here.pods()
+        assert len(pods) == 2
+        assert not any(pod.metadata.finalizers for pod in pods)
+
+    simulate(scenario, lambda client: Losing(client, nth, arrives=arrives))
+
+
+def test_an_index_that_failed_is_remembered_when_its_pod_is_deleted() -> None:
+    async def scenario(here: World) -> None:
+        fields = {"completionMode": "Indexed", "completions": 1, "backoffLimitPerIndex": 1}
+        await here.client.create(job(**fields))
+        for _ in range(2):
+            [pod] = await here.until_active(1)
+            await here.end(pod, 1)
+            await here.client.delete(Pod, pod.metadata.name, "default", Delete(grace=0))
+        failed = await here.ended()
+        assert conditions(failed)["Failed"] == "FailedIndexes"
+        assert (failed.status.failed, failed.status.failedIndexes) == (2, "0")
 
     simulate(scenario)

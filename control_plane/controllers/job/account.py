@@ -117,3 +117,21 @@ def account(job: Job, pods: Sequence[Pod]) -> Account:
         book.release,
         book.fatal,
     )
+
+
+def releasable(job: Job, pods: Sequence[Pod], sums: Account) -> list[Pod]:
+    """While the Job goes on. With a limit per index the last failed pod of an index is the only one that knows how
+    often the index has failed: it is held until the next one, which is told, is there."""
+    if not job.spec.HasField("backoffLimitPerIndex"):
+        return list(sums.release)
+    settled = sums.done | sums.lost
+
+    def held(pod: Pod) -> bool:
+        index, before = index_of(pod), failures_before(pod)
+        if index is None or index in settled or pod.status.phase == "Succeeded":
+            return False
+        later = before + (meaning(job, pod).action != "Ignore")
+        others = [p for p in pods if index_of(p) == index and p.metadata.uid != pod.metadata.uid]
+        return later > 0 and not any(failures_before(p) >= later for p in others)
+
+    return [pod for pod in sums.release if not held(pod)]

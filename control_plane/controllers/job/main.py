@@ -17,7 +17,7 @@ from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
 from control_plane.controllers import owners
-from control_plane.controllers.job.account import account
+from control_plane.controllers.job.account import account, releasable
 from control_plane.controllers.job.plan import Plan, failures_by_index, plan
 from control_plane.controllers.job.pods import (
     TRACKING,
@@ -129,7 +129,8 @@ class Jobs:
             here = [pod for pod in pods if pod.metadata.uid not in going]
             todo = plan(job, here, sums, self._coming(job, ledger), now)
         await self._report(job, status)
-        await self._release(sums.release)
+        done = sums.release if said is not None else releasable(job, pods, sums)
+        await self._release(done)
         await self._act(job, pods, todo, ledger)
         if said is not None:
             await self._wind_up(
