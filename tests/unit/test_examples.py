@@ -51,6 +51,7 @@ def test_only_local_images_are_used(file: Path) -> None:
     local = {recipe.image for recipe in RECIPES}
     for document in documents(file):
         spec = document.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
         spec = spec.get("template", {}).get("spec", spec)
         containers = spec.get("containers", []) + spec.get("initContainers", [])
         assert {container["image"] for container in containers} <= local
