@@ -139,6 +139,8 @@ def look_inside() -> None:
     helmling("exec hello -- wget -qO- http://localhost/")
     helmling("exec hello -- ps")
     title("A pod that runs once")
+    # After a `down` it has succeeded long ago, and its log went with its container: so it runs anew.
+    helmling("replace --force -f examples/07-once.yaml")
     helmling(f"wait --for=jsonpath='{{.status.phase}}'=Succeeded --timeout={PATIENCE} pod/once")
     helmling("logs once")
 

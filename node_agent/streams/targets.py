@@ -41,6 +41,10 @@ class Targets:
         if not previous:
             if runs:
                 return runs[-1]
+            if view.pod.status.phase in ("Succeeded", "Failed"):
+                raise BadRequest(
+                    f'container "{name}" in pod "{target.pod}" has ended, and its log is gone with it'
+                )
             raise BadRequest(f'container "{name}" in pod "{target.pod}" is waiting to start')
         ended = [run for run in runs if run.state == "exited"]
         if ended and ended[-1] is runs[-1] and not fate.run_awaits_restart(view, ended[-1]):
