@@ -21,7 +21,7 @@ import docker
 
 from api.client import Client, Delete, Selection
 from api.errors import NotFound
-from bench import floor
+from bench import api_load, floor
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
 
@@ -56,6 +56,16 @@ def helmling(data_dir: Path, *arguments: str) -> None:
         raise SystemExit(f"helmling {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
 
 
+def seconds_of(data_dir: Path, *arguments: str, runs: int = 9) -> float:
+    """How long the command takes on the wall clock, as a user waits for it: the median."""
+    took = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        helmling(data_dir, *arguments)
+        took.append(time.perf_counter() - begun)
+    return median(took)
+
+
 @contextmanager
 def cluster(*options: str) -> Iterator[Cluster]:
     """A cluster that was down, and is down again afterwards; timed from the command to the ready node."""
@@ -77,8 +87,7 @@ def resident_mb(pids: Sequence[int]) -> float:
 
 def cpu_seconds(pids: Sequence[int]) -> float:
     """Processor time that they have used so far."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / 100
+    return sum(api_load.processor_seconds(pid) for pid in pids)
 
 
 def hello(name: str) -> Pod:
