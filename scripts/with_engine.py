@@ -1,14 +1,17 @@
 """Run a command while a Docker Engine runs: `python scripts/with_engine.py COMMAND ...`
 
 An engine that answers is used and left alone. Where there is none, one is started, and stopped after the command:
-so tests and image builds need no cluster, and leave nothing running.
+so tests and image builds need no cluster, and leave nothing running. Commands may run at the same time, or one inside
+another; the last to end stops the engine. Each holds a shared lock, which the kernel takes back from the killed too.
 """
 
+import fcntl
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from node_agent.engine import Engine, EngineError, ensure_engine, stop_engine
 
@@ -21,17 +24,29 @@ def end(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def only_user(users: IO[str]) -> bool:
+    """Whether no other command needs the engine; from then on until we end, none can start to."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def main(command: list[str]) -> int:
     if not command:
         print(__doc__, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, end)
     engine: Engine | None = None
+    STATE.mkdir(parents=True, exist_ok=True)
+    users = (STATE / "users.lock").open("w")
+    fcntl.flock(users, fcntl.LOCK_SH)
     try:
         engine = ensure_engine(STATE)
         if engine.ours:
             print(
-                f"Started Docker Engine {engine.version} for the time of this command.", flush=True
+                f"Docker Engine {engine.version}, started for this, is stopped after.", flush=True
             )
         return subprocess.run(command, check=False).returncode
     except EngineError as error:
@@ -40,7 +55,7 @@ def main(command: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        if engine is not None and engine.ours:
+        if engine is not None and engine.ours and only_user(users):
             stop_engine(STATE)
 
 
