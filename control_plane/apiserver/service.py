@@ -39,7 +39,7 @@ WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the reques
 VERSION = version("helmling")
 # Seconds. The more watch the same, the longer each waits after a message for what can go out with the next one: so a
 # burst of writes is not held up by telling everybody of each. An event after a quiet moment goes out at once.
-SENDING, LONGEST_BREATH = 0.0001, 0.05
+SENDING, LONGEST_BREATH = 0.0003, 0.05
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
