@@ -79,7 +79,7 @@ def validate_deployment_status(new: Deployment, old: Deployment) -> list[Cause]:
 def validate_pods(spec: Any, owner: str = "deployment", kind: str = "ReplicaSet") -> list[Cause]:
     """Selector and template, of whoever keeps pods running for ever.
 
-    `owner`, `kind`: what the messages call it; Kubernetes says "deployment" to ReplicaSets too, and the other way round.
+    `owner`, `kind`: what the messages call it. Kubernetes says "deployment" to ReplicaSets too, and vice versa.
     """
     found: list[Cause] = []
     if spec.HasField("selector"):
@@ -119,9 +119,7 @@ def _rolling(rolling: RollingUpdateDeployment, path: str) -> list[Cause]:
     if found:
         return found
     if amount(unavailable) == 0 and amount(surge) == 0:
-        found.append(
-            causes.invalid(place, shown(unavailable), "may not be 0 when `maxSurge` is 0")
-        )
+        found.append(causes.invalid(place, shown(unavailable), "may not be 0 when `maxSurge` is 0"))
     return found + not_above_all(unavailable, place)
 
 
