@@ -25,7 +25,9 @@ def template(**fields: Any) -> Change:
 
 
 def test_the_smallest_daemonset() -> None:
-    made = to_json(created("DaemonSet"))
+    obj = created("DaemonSet")
+    obj.status.observedGeneration = 1
+    made = to_json(obj)
     pods = made["spec"].pop("template")["spec"]
     assert made["spec"] == {
         "selector": {"matchLabels": {"app": "web"}},
@@ -41,6 +43,7 @@ def test_the_smallest_daemonset() -> None:
         "numberMisscheduled": 0,
         "desiredNumberScheduled": 0,
         "numberReady": 0,
+        "observedGeneration": 1,
     }
 
 
