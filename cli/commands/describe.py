@@ -66,7 +66,7 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return describe_pod(obj)
     if kind.name == "Node":
         return _node(session, obj)
-    if kind.name in ("ReplicaSet", "Deployment"):
+    if kind.name in ("ReplicaSet", "Deployment", "DaemonSet"):
         return _workload(session, kind, obj)
     from cli.describe import batch, others
 
@@ -88,6 +88,7 @@ def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:
     describe, below = {
         "ReplicaSet": (workloads.describe_replicaset, "pods"),
         "Deployment": (workloads.describe_deployment, "replicasets"),
+        "DaemonSet": (workloads.describe_daemonset, "pods"),
     }[kind.name]
     made = find(below)
     assert made is not None

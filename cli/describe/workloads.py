@@ -1,11 +1,11 @@
-"""ReplicaSets and Deployments in words, with what they have made."""
+"""ReplicaSets, Deployments and DaemonSets in words, with what they have made."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from api.selectors import labels_from
-from cli.describe.lines import NONE, Field, fields, identity, marks, moment, table
+from cli.describe.lines import NONE, Field, fields, identity, map_lines, marks, moment, table
 from cli.describe.template import template_lines
 
 HASH_LABEL = (
@@ -59,6 +59,25 @@ def describe_deployment(deployment: Any, replicasets: Sequence[Any]) -> list[str
             ("NewReplicaSet", _created([new] if new is not None else [])),
         ]
     )
+
+
+def describe_daemonset(daemonset: Any, pods: Sequence[Any]) -> list[str]:
+    spec, status, meta = daemonset.spec, daemonset.status, daemonset.metadata
+    rows: list[Field] = [
+        *identity(meta),
+        ("Selector", selector_text(spec.selector)),
+        ("Node-Selector", map_lines(spec.template.spec.nodeSelector)),
+        *marks(meta),
+    ]
+    counts = [
+        f"Desired Number of Nodes Scheduled: {status.desiredNumberScheduled}",
+        f"Current Number of Nodes Scheduled: {status.currentNumberScheduled}",
+        f"Number of Nodes Scheduled with Up-to-date Pods: {status.updatedNumberScheduled}",
+        f"Number of Nodes Scheduled with Available Pods: {status.numberAvailable}",
+        f"Number of Nodes Misscheduled: {status.numberMisscheduled}",
+    ]
+    lines = [*fields(rows), *counts, *fields([("Pods Status", phases(pods))])]
+    return [*lines, *template_lines(spec.template)]
 
 
 def newest(deployment: Any, replicasets: Sequence[Any]) -> Any | None:

@@ -3,7 +3,13 @@
 from typing import Any
 
 from cli.describe.batch import describe_cronjob, describe_job
-from cli.describe.workloads import controlled_by, describe_deployment, describe_replicaset, newest
+from cli.describe.workloads import (
+    controlled_by,
+    describe_daemonset,
+    describe_deployment,
+    describe_replicaset,
+    newest,
+)
 from tests.manifests import created
 
 LABELS = {"app": "web"}
@@ -112,6 +118,29 @@ def test_a_replicaset() -> None:
         "  Labels:  app=web",
         "           pod-template-hash=abc",
         *TEMPLATE[2:],
+    ]
+
+
+def test_a_daemonset() -> None:
+    made = created("DaemonSet", {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}})
+    status = made.status
+    status.desiredNumberScheduled, status.currentNumberScheduled = 4, 3
+    status.updatedNumberScheduled, status.numberAvailable, status.numberMisscheduled = 2, 1, 5
+    pods = [created("Pod") for _ in range(2)]
+    pods[0].status.phase = "Running"
+    assert describe_daemonset(made, pods)[:12] == [
+        "Name:           web",
+        "Namespace:      default",
+        "Selector:       app=web",
+        "Node-Selector:  disk=ssd",
+        "Labels:         <none>",
+        "Annotations:    <none>",
+        "Desired Number of Nodes Scheduled: 4",
+        "Current Number of Nodes Scheduled: 3",
+        "Number of Nodes Scheduled with Up-to-date Pods: 2",
+        "Number of Nodes Scheduled with Available Pods: 1",
+        "Number of Nodes Misscheduled: 5",
+        "Pods Status:  1 Running / 1 Waiting / 0 Succeeded / 0 Failed",
     ]
 
 
