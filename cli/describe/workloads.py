@@ -123,11 +123,11 @@ def _replicas(deployment: Any) -> str:
 
 
 def _bounds(rolling: Any) -> str:
-    unavailable, surge = _bound(rolling.maxUnavailable), _bound(rolling.maxSurge)
+    unavailable, surge = bound(rolling.maxUnavailable), bound(rolling.maxSurge)
     return f"{unavailable} max unavailable, {surge} max surge"
 
 
-def _bound(value: Any) -> str:
+def bound(value: Any) -> str:
     return str(value.string_value or int(value.number_value))
 
 

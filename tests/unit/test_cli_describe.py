@@ -3,6 +3,7 @@
 from typing import Any
 
 from cli.describe.batch import describe_cronjob, describe_job
+from cli.describe.stateful import describe_statefulset
 from cli.describe.workloads import (
     controlled_by,
     describe_daemonset,
@@ -232,3 +233,34 @@ def test_a_cronjob() -> None:
         "Last Schedule Time:  <unset>",
         "Active Jobs:         tidy-1, tidy-2",
     ]
+
+
+def test_a_statefulset() -> None:
+    rolling = {"partition": 1, "maxUnavailable": "50%"}
+    made = created(
+        "StatefulSet", {"spec": {"replicas": 3, "updateStrategy": {"rollingUpdate": rolling}}}
+    )
+    made.status.replicas = 2
+    pods = [created("Pod"), created("Pod")]
+    pods[0].status.phase = "Running"
+    said = describe_statefulset(made, pods)
+    assert said[: said.index("Pod Template:")] == [
+        "Name:               web",
+        "Namespace:          default",
+        "CreationTimestamp:  Fri, 02 Jan 2026 03:03:05 +0000",
+        "Selector:           app=web",
+        "Labels:             <none>",
+        "Annotations:        <none>",
+        "Replicas:           3 desired | 2 total",
+        "Update Strategy:    RollingUpdate",
+        "  Partition:        1",
+        "  MaxUnavailable:   50%",
+        "Pods Status:        1 Running / 1 Waiting / 0 Succeeded / 0 Failed",
+    ]
+
+
+def test_a_statefulset_that_renews_only_what_is_deleted_has_no_bounds() -> None:
+    made = created("StatefulSet", {"spec": {"updateStrategy": {"type": "OnDelete"}}})
+    said = describe_statefulset(made, [])
+    assert "Update Strategy:    OnDelete" in said
+    assert not any("Partition" in line for line in said)
