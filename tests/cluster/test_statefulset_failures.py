@@ -4,8 +4,8 @@ Two things must hold in each of these lives: it converges, and there are never t
 once for each revision, and not once more.
 """
 
-import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +13,8 @@ import pytest
 from api.client import Client, Selection
 from proto.v1.apps_pb2 import ControllerRevision, StatefulSet
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.test_workload_failures import Fault, FaultyAt, reply_lost, request_lost
-from tests.cluster.whole import Cluster, run, statefulset
+from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost
+from tests.cluster.whole import Cluster, statefulset
 
 
 class Names:
@@ -70,52 +70,20 @@ async def _nothing(world: Cluster) -> bool:
     return not any([(await world.client.list(kind)).items for kind in kinds])
 
 
-def live_with(at: int, fault: Fault, policy: str) -> int:
-    """How many calls the controllers made."""
-    clients: list[FaultyAt] = []
-
-    def wrap(client: Client) -> Any:
-        clients.append(FaultyAt(client, at, fault))
-        return clients[0]
-
-    run(lambda world: one_life(world, policy), nodes=1, wrap=wrap)
-    return clients[0].calls
-
-
 @pytest.mark.parametrize(
     ("fault", "policy"),
     [(request_lost, "OrderedReady"), (reply_lost, "OrderedReady"), (reply_lost, "Parallel")],
 )
 def test_any_call_that_fails_is_healed(fault: Fault, policy: str) -> None:
-    total = live_with(0, fault, policy)
+    life = partial(one_life, policy=policy)
+    total = live(life, 0, fault)
     assert total > 30
     for n in range(1, total + 1):
-        live_with(n, fault, policy)
+        live(life, n, fault)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    total = live_with(0, request_lost, "OrderedReady")
+    life = partial(one_life, policy="OrderedReady")
+    total = live(life, 0, request_lost)
     for n in range(1, total + 1):
-        _crash_after(n)
-
-
-def _crash_after(n: int) -> None:
-    crashed = asyncio.Event()
-
-    async def crash(call: Any) -> Any:
-        await call()
-        crashed.set()
-        await asyncio.Event().wait()  # the process is no more
-
-    async def follow(world: Cluster) -> None:
-        await crashed.wait()
-        world.stop_controllers()
-        await asyncio.sleep(1)  # a process takes that to start; what was on its way has arrived
-        world.start_controllers(world.client)
-
-    async def scenario(world: Cluster) -> None:
-        following = world.tasks.create_task(follow(world))
-        await one_life(world, "OrderedReady")
-        following.cancel()
-
-    run(scenario, nodes=1, wrap=lambda client: FaultyAt(client, n, crash))  # type: ignore[arg-type, return-value]
+        crash(life, n)
