@@ -29,6 +29,7 @@ from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace
 from control_plane.controllers.cronjob import main as cronjob
+from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.job import main as job
 from control_plane.controllers.replicaset import main as replicaset
@@ -72,6 +73,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("replicaset-controller", replicaset.run),
     _recorded("deployment-controller", deployment.run),
     _recorded("statefulset-controller", statefulset.run),
+    _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
