@@ -395,6 +395,38 @@ def test_when_no_pod_can_be_made_it_asks_for_one_at_a_time() -> None:
     run(scenario, nodes=5, wrap=wrap)
 
 
+class SlowToRecord:
+    """A client for which revisions take five seconds to be made."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def create(self, obj: Any, **how: Any) -> Any:
+        if isinstance(obj, ControllerRevision):
+            await asyncio.sleep(5)
+        return await self._client.create(obj, **how)
+
+
+def test_a_template_that_changes_during_a_step_is_what_counts_in_the_next() -> None:
+    async def scenario(world: Cluster) -> None:
+        await patch_node(world, "n1", metadata={"labels": {"disk": "ssd"}})
+        await world.client.create(daemonset())
+        await asyncio.sleep(1)  # the first revision is being made
+        template = {"spec": {"nodeSelector": {"disk": "ssd"}}}
+        await world.change({"template": template}, DaemonSet)
+        await asyncio.sleep(60)
+        await until_on(world, "n1")
+        assert await complete(world)
+
+    def wrap(client: Client) -> Any:
+        return SlowToRecord(client)
+
+    run(scenario, wrap=wrap)
+
+
 def test_when_it_is_deleted_its_pods_and_revisions_go() -> None:
     async def scenario(world: Cluster) -> None:
         await world.client.create(daemonset())
