@@ -418,8 +418,8 @@ def test_a_template_that_changes_during_a_step_is_what_counts_in_the_next() -> N
         template = {"spec": {"nodeSelector": {"disk": "ssd"}}}
         await world.change({"template": template}, DaemonSet)
         await asyncio.sleep(60)
-        await until_on(world, "n1")
         assert await complete(world)
+        assert [pod.spec.nodeName for pod in await world.pods()] == ["n1"]
 
     def wrap(client: Client) -> Any:
         return SlowToRecord(client)
