@@ -87,7 +87,8 @@ async def watch_pods(world: Cluster, seen: Callable[[list[Pod]], None]) -> async
     pods = {pod.metadata.uid: pod for pod in listing.items}
 
     async def follow() -> None:
-        async for batch in world.client.watch(Pod, Selection(), version=listing.version):
+        version = listing.version
+        async for batch in world.client.watch(Pod, Selection(), version=version, bookmarks=False):
             for event in batch:
                 pods[event.object.metadata.uid] = event.object
                 if event.type == "DELETED":
