@@ -9,7 +9,8 @@ import socketserver
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from node_agent.engine import Engine, EngineError, ensure_engine, record, search_path, stop_engine
-from node_agent.processes import Process
+from node_agent.processes import Process, detach
 
 needs_dockerd = [
     pytest.mark.docker,
@@ -39,6 +40,13 @@ def folder() -> Iterator[Path]:
             # Where / is a private mount, dockerd binds its disk onto itself, and may leave that.
             subprocess.run(["umount", path / "data"], check=True)
         assert mounts_below(name) == []
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "not within a minute"
+        time.sleep(0.01)
 
 
 def mounts_below(folder: str) -> list[str]:
@@ -174,6 +182,15 @@ def listening(path: Path, body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_who_is_started_may_have_ended_before_we_look(tmp_path: Path) -> None:
+    """It is a process all the same, and not alive; what it said is in its log."""
+    process = detach(["sh", "-c", "echo $$"], tmp_path / "log", os.environ)
+    eventually(lambda: not process.alive())
+    assert (tmp_path / "log").read_text() == f"{process.pid}\n"
+    with pytest.raises(OSError, match="nobody-has-this did not start"):
+        detach(["/nobody-has-this"], tmp_path / "log", os.environ)
 
 
 def test_an_engine_that_answers_is_used_and_never_stopped(folder: Path) -> None:
