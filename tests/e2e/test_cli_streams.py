@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.addresses import pod_range
 from tests.e2e.cli_runner import LONG, PROGRAM, Cli, background, cluster, read_until
 from tests.local_images import have_local_images
 
@@ -43,7 +42,7 @@ spec:
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     have_local_images()
     folder = tmp_path_factory.mktemp("real")
-    with cluster(folder, "--node-name=real", f"--pod-cidr={pod_range()}") as cli:
+    with cluster(folder, "--node-name=real") as cli:
         cli.ok("apply", "-f", "-", stdin=PODS)
         cli.ok("wait", "--for=condition=Ready", "pod/web", f"--timeout={LONG}s")
         yield cli
