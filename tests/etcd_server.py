@@ -184,6 +184,6 @@ class EtcdServers:
             context.load_cert_chain(self._tls / "client.crt", self._tls / "client.key")
             handlers.append(urllib.request.HTTPSHandler(context=context))
         direct = urllib.request.build_opener(*handlers)
-        with direct.open(self._url(member) + path, body, timeout=5) as answer:
+        with direct.open(self._url(member) + path, body, timeout=WAIT) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
