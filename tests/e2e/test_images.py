@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -63,6 +64,14 @@ def serving(container: Container) -> bool:
     return container.exec_run(["wget", "-qO-", "http://localhost/healthz"]).exit_code == 0
 
 
+def listens_for_signals(container: Container) -> bool:
+    """Before that, the kernel drops what is sent to the first process of a namespace. (It blocks them, to read them.)"""
+    container.reload()
+    status = Path(f"/proc/{container.attrs['State']['Pid']}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    return fields["Name"] == "pause" and int(fields["SigBlk"], 16) != 0
+
+
 def stopped(container: Container) -> int:
     """Ask it to stop as an agent would; its exit code."""
     container.stop(timeout=DEADLINE)
@@ -98,7 +107,9 @@ def test_pause_ends_at_once_and_cleanly_on_sigterm(
     engine: docker.DockerClient, start: Callable[..., Container]
 ) -> None:
     ensure_pause(engine)
-    assert stopped(start(PAUSE.image)) == 0
+    sandbox = start(PAUSE.image)
+    eventually(lambda: listens_for_signals(sandbox))
+    assert stopped(sandbox) == 0
 
 
 def test_pause_reaps_the_orphans_of_its_pid_namespace(start: Callable[..., Container]) -> None:
