@@ -9,8 +9,7 @@ import socketserver
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 
 from node_agent.engine import Engine, EngineError, ensure_engine, record, search_path, stop_engine
 from node_agent.processes import Process, detach
+from tests.waiting import eventually
 
 needs_dockerd = [
     pytest.mark.docker,
@@ -40,13 +40,6 @@ def folder() -> Iterator[Path]:
             # Where / is a private mount, dockerd binds its disk onto itself, and may leave that.
             subprocess.run(["umount", path / "data"], check=True)
         assert mounts_below(name) == []
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "not within a minute"
-        time.sleep(0.01)
 
 
 def mounts_below(folder: str) -> list[str]:

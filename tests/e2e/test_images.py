@@ -1,6 +1,5 @@
 """The local images, built and run on a real Docker Engine."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,9 +12,9 @@ from docker.models.containers import Container
 
 from node_agent.images import LABEL, RECIPES, build, ensure, ensure_pause, find
 from node_agent.images.recipes import BOX, PAUSE, hello
+from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.docker
-DEADLINE = 60  # seconds; generous, as nothing here is a measurement
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +43,6 @@ def start(engine: docker.DockerClient) -> Iterator[Callable[..., Container]]:
     yield run
     for container in reversed(started):
         container.remove(force=True, v=True)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE} s"
-        time.sleep(0.05)
 
 
 def shell(container: Container, script: str) -> str:
