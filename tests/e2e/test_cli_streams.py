@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import termios
 import time
 import urllib.request
@@ -41,7 +42,7 @@ spec:
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     have_local_images()
     folder = tmp_path_factory.mktemp("real")
-    with cluster(folder, "--node-name=real", "--pod-cidr=10.246.31.0/24") as cli:
+    with cluster(folder, "--node-name=real") as cli:
         cli.ok("apply", "-f", "-", stdin=PODS)
         cli.ok("wait", "--for=condition=Ready", "pod/web", f"--timeout={LONG}s")
         yield cli
@@ -102,9 +103,16 @@ class Terminal:
     """A program on a pseudo-terminal of its own."""
 
     def __init__(self, cli: Cli, *words: str) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(PROGRAM[0], [*PROGRAM, *words], cli.env())
+        self.fd, theirs = pty.openpty()
+        # `setsid` and not pty.fork(): this process has threads, and those do not survive a fork.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *PROGRAM, *words],
+            env=cli.env(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
 
     def until(self, text: str) -> str:
         seen = b""
@@ -125,7 +133,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def code(self) -> int:
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.process.wait(LONG)
 
 
 @contextlib.contextmanager
@@ -134,7 +142,8 @@ def on_a_terminal(cli: Cli, *words: str) -> Iterator[Terminal]:
     try:
         yield terminal
     finally:
-        os.close(terminal.fd)
+        os.close(terminal.fd)  # it hangs up, which ends what still runs
+        terminal.code()
 
 
 def test_exec_on_a_terminal(cli: Cli) -> None:
