@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cli.errors import UsageError
+from cli.errors import CommandError, UsageError
 from cli.flags import Flag, Parsed, switch
 
 if TYPE_CHECKING:
@@ -77,6 +77,14 @@ class Session:
     @property
     def namespace(self) -> str:
         return self.flags.text("namespace") or self.target.namespace or "default"
+
+    @property
+    def namespace_if_known(self) -> str:
+        """For what asks no server: empty where there is no cluster to be found."""
+        try:
+            return self.namespace
+        except CommandError:
+            return ""
 
     def say(self, line: str = "") -> None:
         sys.stdout.write(line + "\n")
