@@ -137,7 +137,7 @@ _ALL_MAKERS = (
         (
             IMAGE,
             Flag("schedule", "With cronjob: when to run: minute, hour, day of month, month, day of week."),
-            Flag("restart", "With cronjob: start a container again that fails: OnFailure or Never.", default="OnFailure"),
+            Flag("restart", "With cronjob: restart what fails: OnFailure or Never.", default="OnFailure"),
         ),
     ),
     Maker(
