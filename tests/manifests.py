@@ -47,6 +47,12 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
     },
+    "DaemonSet": {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
+    },
     "Job": {
         "apiVersion": "batch/v1",
         "kind": "Job",
