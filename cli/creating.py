@@ -6,7 +6,6 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from api import kinds
 from cli import generate
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
@@ -115,7 +114,7 @@ def _require(session: Session, *names: str) -> None:
         raise UsageError(f"required flag(s) {missing} not set")
 
 
-_ALL_MAKERS = (
+MAKERS = (
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),
@@ -150,6 +149,5 @@ _ALL_MAKERS = (
         ),
     ),
 )  # fmt: skip
-MAKERS = tuple(each for each in _ALL_MAKERS if kinds.find(each.words[0]) is not None)
 WORDS = tuple(each.words[0] for each in MAKERS)
 ALL_FLAGS = tuple({flag.name: flag for each in MAKERS for flag in each.flags}.values())
