@@ -113,7 +113,6 @@ def _crash_after(n: int) -> None:
     async def follow(world: Cluster) -> None:
         await crashed.wait()
         world.stop_controllers()
-        await asyncio.sleep(1)  # a process takes that to start; what was on its way has arrived
         world.start_controllers(world.client)
 
     async def scenario(world: Cluster) -> None:

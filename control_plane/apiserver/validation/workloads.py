@@ -54,7 +54,9 @@ def validate_replicaset_status(new: ReplicaSet, old: ReplicaSet) -> list[Cause]:
             "terminatingReplicas",
         ),
     )
-    return found + _parts(status, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+    return found + validate_parts(
+        status, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    )
 
 
 def validate_deployment_status(new: Deployment, old: Deployment) -> list[Cause]:
@@ -72,14 +74,14 @@ def validate_deployment_status(new: Deployment, old: Deployment) -> list[Cause]:
             "terminatingReplicas",
         ),
     )
-    found += _parts(status, ("updatedReplicas", "readyReplicas", "availableReplicas"))
+    found += validate_parts(status, ("updatedReplicas", "readyReplicas", "availableReplicas"))
     return found + validate_collisions(status, old.status)
 
 
 def validate_pods(spec: Any, owner: str = "deployment", kind: str = "ReplicaSet") -> list[Cause]:
     """Selector and template, of whoever keeps pods running for ever.
 
-    `owner`, `kind`: what the messages call it. Kubernetes says "deployment" to ReplicaSets too, and vice versa.
+    `owner`, `kind`: what messages call it; Kubernetes says "deployment" to ReplicaSets too, and the other way round.
     """
     found: list[Cause] = []
     if spec.HasField("selector"):
@@ -146,7 +148,7 @@ def validate_collisions(new: Any, old: Any) -> list[Cause]:
     return [causes.invalid("status.collisionCount", new.collisionCount, told)]
 
 
-def _parts(status: Any, names: Iterable[str]) -> list[Cause]:
+def validate_parts(status: Any, names: Iterable[str]) -> list[Cause]:
     """None can be more than there are, nor more available than are ready."""
     told = "cannot be greater than status.replicas"
     values = ((name, getattr(status, name)) for name in names)
