@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from api import clock, conditions, kinds
+from api import budgets, clock, conditions, kinds
 from api.client import Delete
 from api.errors import ApiError, Cause, Forbidden, Internal, TooManyRequests
-from api.selectors import labels_from
 from control_plane.apiserver import deletion, refusals
 from control_plane.apiserver.strategy import Strategy
-from proto.v1.meta_pb2 import Condition
 from proto.v1.pod_pb2 import Pod, PodCondition
 from proto.v1.policy_pb2 import PodDisruptionBudget
 
@@ -24,8 +22,6 @@ REFUSAL = "Cannot evict pod as it would violate the pod's disruption budget."
 SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 RETRY_AFTER = 10  # seconds
 MOST_DISRUPTED = 2000  # evictions that the controller has not seen the end of
-ALLOWED = "DisruptionAllowed"  # a condition
-TARGET = "DisruptionTarget"  # a condition of pods
 _BUDGET = kinds.of(PodDisruptionBudget)
 
 
@@ -37,22 +33,16 @@ class Grant:
     pinned: bool = False  # only the pod as it is now: what was decided would not hold for another version of it
 
 
-def guards(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    """A budget without a selector guards nothing, one with an empty selector the whole namespace."""
-    selector = budget.spec.selector if budget.spec.HasField("selector") else None
-    return labels_from(selector).matches(pod.metadata.labels)
-
-
 def is_free(pod: Pod) -> bool:
     """It has ended, has not begun, or goes anyway: no budget counts it."""
     return pod.status.phase in ("Succeeded", "Failed", "Pending") or _is_ending(pod)
 
 
-def judge(pod: Pod, budgets: Iterable[PodDisruptionBudget]) -> Grant:
-    """`budgets`: those of its namespace. Raises Internal: there is more than one for it."""
+def judge(pod: Pod, known: Iterable[PodDisruptionBudget]) -> Grant:
+    """`known`: those of its namespace. Raises Internal: there is more than one for it."""
     if is_free(pod):
         return Grant(pinned=pod.status.phase == "Pending" and not _is_ending(pod))
-    mine = [budget for budget in budgets if guards(budget, pod)]
+    mine = [budget for budget in known if budgets.guards(budget, pod)]
     if len(mine) > 1:
         raise Internal(SEVERAL)
     if not mine:
@@ -83,7 +73,7 @@ def charge(budget: PodDisruptionBudget, pod: Pod, now: datetime) -> None:
     status.disruptionsAllowed -= 1
     status.disruptedPods[pod.metadata.name].CopyFrom(clock.timestamp(now))
     if not status.disruptionsAllowed:
-        conditions.put(status.conditions, allowed_condition(budget, now))
+        conditions.put(status.conditions, budgets.allowed_condition(budget, now))
 
 
 def _refusal(budget: PodDisruptionBudget) -> ApiError | None:
@@ -101,8 +91,8 @@ def _refusal(budget: PodDisruptionBudget) -> ApiError | None:
 
 def _why_none(budget: PodDisruptionBudget) -> str:
     status, name = budget.status, f"The disruption budget {budget.metadata.name}"
-    known = conditions.find(status.conditions, ALLOWED)
-    if known is not None and known.reason == "SyncFailed":
+    known = conditions.find(status.conditions, budgets.ALLOWED)
+    if known is not None and known.reason == budgets.FAILED:
         return (
             f"{name} does not allow evicting pods currently because it failed sync: {known.message}"
         )
@@ -118,24 +108,12 @@ def _forbidden(name: str, why: str) -> Forbidden:
     return refusals.forbidden(_BUDGET, name, why)
 
 
-def allowed_condition(budget: PodDisruptionBudget, now: datetime) -> Condition:
-    """What the status says in numbers, as a condition."""
-    some = budget.status.disruptionsAllowed > 0
-    return Condition(
-        type=ALLOWED,
-        status="True" if some else "False",
-        reason="SufficientPods" if some else "InsufficientPods",
-        observedGeneration=budget.status.observedGeneration,
-        lastTransitionTime=clock.timestamp(now),
-    )
-
-
 def leave(strategy: Strategy, pod: Pod, how: Delete, now: datetime) -> None:
     """Mark the pod as deleted, and say in its status that it was made to go. Raises Conflict."""
     deletion.check_preconditions(strategy, pod, how)
     if pod.status.phase not in ("Succeeded", "Failed") and not _is_ending(pod):
         said = PodCondition(
-            type=TARGET,
+            type=budgets.TARGET,
             status="True",
             reason="EvictionByEvictionAPI",
             message="Eviction API: evicting",
