@@ -21,6 +21,8 @@ def patch_of(revision: ControllerRevision) -> dict[str, Any]:
 
 def template_of(revision: ControllerRevision) -> PodTemplateSpec:
     """The template that it remembers; an empty one if its data is not what we write."""
-    kept = patch_of(revision).get("spec", {}).get("template", {})
-    template, _ = from_json(PodTemplateSpec, {k: v for k, v in kept.items() if k != "$patch"})
+    spec = patch_of(revision).get("spec")
+    kept = spec.get("template") if isinstance(spec, dict) else None
+    fields = {k: v for k, v in kept.items() if k != "$patch"} if isinstance(kept, dict) else {}
+    template, _ = from_json(PodTemplateSpec, fields)
     return template
