@@ -216,4 +216,5 @@ ROLLOUT = Command(
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),
     complete="resources",
+    kinds=tuple(past.KEEPERS),
 )

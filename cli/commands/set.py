@@ -163,4 +163,5 @@ SET = Command(
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),
     complete="resources",
+    kinds=("Pod", "ReplicaSet", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob"),
 )
