@@ -98,8 +98,8 @@ def _wait(session: Session, kind: Kind, obj: Any, limit: float) -> None:
 SCALE = Command(
     usage="scale --replicas=COUNT [--resource-version=VERSION] [--current-replicas=COUNT] "
     "(-f FILENAME | TYPE NAME | TYPE/NAME) [flags]",
-    about="Set a new size for a Deployment, ReplicaSet or StatefulSet.\n\nWith --current-replicas or --resource-version "
-    "it is scaled only if it still is as you think.",
+    about="Set a new size for a Deployment, ReplicaSet or StatefulSet.\n\nWith --current-replicas or "
+    "--resource-version it is scaled only if it still is as you think.",
     examples="""  # Three pods
   helmling scale --replicas=3 deployment/web
 
