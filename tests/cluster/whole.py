@@ -13,7 +13,7 @@ from control_plane import main
 from control_plane.store.memory import MemoryStore
 from node_agent.hollow import run_hollow
 from node_agent.runtime.hollow import HollowRuntime
-from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.apps_pb2 import Deployment, ReplicaSet, StatefulSet
 from proto.v1.cluster_pb2 import Event
 from proto.v1.pod_pb2 import Pod
 from tests import fake_time
@@ -86,9 +86,9 @@ class Cluster:
     async def change(self, spec: dict[str, Any], kind: type[Any] = Deployment) -> None:
         await self.client.patch(kind, "web", "default", {"spec": spec}, patch_type="merge")
 
-    async def image(self, image: str) -> None:
+    async def image(self, image: str, kind: type[Any] = Deployment) -> None:
         patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
-        await self.client.patch(Deployment, "web", "default", patch)
+        await self.client.patch(kind, "web", "default", patch)
 
     async def said(self, name: str) -> list[tuple[str, str]]:
         """Reasons and messages of the events about an object, in order."""
@@ -165,6 +165,10 @@ def _with_spec(obj: Any, replicas: int, spec: dict[str, Any]) -> Any:
 
 def deployment(replicas: int = 3, **spec: Any) -> Deployment:
     return _with_spec(Deployment(), replicas, spec)  # type: ignore[no-any-return]
+
+
+def statefulset(replicas: int = 3, **spec: Any) -> StatefulSet:
+    return _with_spec(StatefulSet(), replicas, spec)  # type: ignore[no-any-return]
 
 
 def replicaset(replicas: int = 3, **spec: Any) -> ReplicaSet:
