@@ -14,7 +14,7 @@ from control_plane.store.memory import MemoryStore
 from node_agent.hollow import run_hollow
 from node_agent.runtime.hollow import HollowRuntime
 from proto.v1.apps_pb2 import Deployment, ReplicaSet, StatefulSet
-from proto.v1.cluster_pb2 import Event
+from proto.v1.cluster_pb2 import Event, Node
 from proto.v1.pod_pb2 import Pod
 from tests import fake_time
 from tests.apiserver import serving
@@ -45,6 +45,12 @@ class Cluster:
         async with asyncio.timeout(PATIENCE):
             while not await holds():  # noqa: ASYNC110 (the server's to know)
                 await asyncio.sleep(0.1)
+
+    async def nodes_are_there(self, count: int) -> None:
+        async def there() -> bool:
+            return len((await self.client.list(Node)).items) == count
+
+        await self.until(there)
 
     async def deployment(self, name: str = "web") -> Deployment:
         return await self.client.get(Deployment, name, "default")
@@ -138,6 +144,7 @@ async def cluster(nodes: int, wrap: Wrap) -> AsyncIterator[Cluster]:
         running = tasks.create_task(hollow)
         here.start_controllers(wrap(api.client))
         try:
+            await here.nodes_are_there(nodes)
             yield here
         finally:
             running.cancel()
