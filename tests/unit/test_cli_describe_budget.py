@@ -13,23 +13,23 @@ def test_a_budget() -> None:
     status.conditions.add(type="DisruptionAllowed", status="True", reason="SufficientPods")
     assert "\n".join(describe_budget(made)) == (
         """\
-Name:            web
-Namespace:       default
-Labels:          team=shop
-Annotations:     <none>
-Min available:   1
-Selector:        app=web
+Name:           web
+Namespace:      default
+Labels:         team=shop
+Annotations:    <none>
+Min available:  1
+Selector:       app=web
 Status:
-  Allowed disruptions:   1
-  Current:               2
-  Desired:               1
-  Total:                 3
-  Being evicted:         web-a
-                         web-b
+  Allowed disruptions:  1
+  Current:              2
+  Desired:              1
+  Total:                3
+  Being evicted:        web-a
+                        web-b
 Conditions:
-  Type               Status  Reason
-  ----               ------  ------
-  DisruptionAllowed  True    SufficientPods"""
+  Type                Status   Reason
+  ----                ------   ------
+  DisruptionAllowed   True     SufficientPods"""
     )
 
 
@@ -41,6 +41,6 @@ def test_a_budget_that_guards_nothing() -> None:
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
     told = describe_budget(created("PodDisruptionBudget", {"spec": change}))
-    assert "Max unavailable:   25%" in told
-    assert "Unhealthy pods:    AlwaysAllow" in told
-    assert "Selector:          <unset>" in told
+    assert "Max unavailable:  25%" in told
+    assert "Unhealthy pods:   AlwaysAllow" in told
+    assert "Selector:         <unset>" in told
