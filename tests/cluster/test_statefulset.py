@@ -7,6 +7,7 @@ from typing import Any
 
 from api.client import Client, Delete, Selection
 from api.jsonform import to_json
+from api.revisions import patch_of
 from control_plane.controllers import revisions
 from control_plane.controllers.revisions import POD_LABEL
 from node_agent.hollow import run_hollow
@@ -177,7 +178,7 @@ def test_going_back_uses_the_old_revision_again() -> None:
         await world.image(NEW, StatefulSet)
         await settled(world, NEW, NEW)
         old = (await known(world))[0]
-        await world.client.patch(StatefulSet, "web", "default", revisions.patch_of(old))
+        await world.client.patch(StatefulSet, "web", "default", patch_of(old))
         await settled(world, OLD, OLD)
         after = await known(world)
         assert [each.revision for each in after] == [2, 3]

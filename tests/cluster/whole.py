@@ -155,7 +155,7 @@ async def _controllers(client: Client) -> None:
     informers = Informers(client)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run())
-        for part in main.PARTS:
+        for part in (*main.PARTS, *main.NodeOptions().parts()):
             tasks.create_task(main._run(part, client, informers))
 
 

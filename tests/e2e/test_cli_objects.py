@@ -211,7 +211,17 @@ def test_completion(cli: Cli) -> None:
         assert "__complete" in cli.ok("completion", shell).out
     assert "which shell" in cli.fails("completion")
     assert cli.ok("__complete", "--", "de").lines() == ["delete", "describe"]
-    assert cli.ok("__complete", "--", "get", "po").lines() == ["pods"]
+    assert cli.ok("__complete", "--", "get", "pod").lines() == [
+        "poddisruptionbudgets",
+        "pods",
+    ]
+    assert cli.ok("__complete", "--", "rollout", "status", "").lines() == [
+        "daemonsets",
+        "deployments",
+        "statefulsets",
+    ]
+    assert cli.ok("__complete", "--", "create", "jo").lines() == ["job"]
+    assert cli.ok("__complete", "--", "logs", "pods/").lines() == ["pods/web"]
     assert cli.ok("__complete", "--", "get", "pods", "").lines() == ["web"]
     assert "--selector" in cli.ok("__complete", "--", "get", "--se").lines()
     assert "pod.spec.hostname" in cli.ok("__complete", "--", "explain", "pod.spec.host").lines()

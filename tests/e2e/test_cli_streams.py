@@ -226,6 +226,61 @@ def test_port_forward(cli: Cli) -> None:
     assert 'pods "nobody" not found' in cli.fails("port-forward", "nobody", "80")
 
 
+SITE = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: site}}
+  template:
+    metadata: {labels: {app: site}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: helmling/box:1
+        command: [sh, -c, "mkdir -p /srv; echo page > /srv/index.html; echo ready; exec httpd -f -p 8000 -h /srv"]
+        ports: [{name: http, containerPort: 8000}]
+"""
+
+
+def test_what_keeps_pods_stands_for_one_of_them(cli: Cli) -> None:
+    """`deploy/site` is whichever of its pods is best; with --all-pods or a selector it is all of them."""
+    cli.ok("apply", "-f", "-", stdin=SITE)
+    cli.ok("rollout", "status", "deploy/site", f"--timeout={LONG - 5}s")
+    names = cli.ok("get", "pods", "-l", "app=site", "-o", "name").lines()
+    found = cli.ok("logs", "deploy/site")
+    assert found.out == "ready\n"
+    chosen = re.fullmatch(r"Found 2 pods, using (pod/\S+)\n", found.err)
+    assert chosen is not None
+    assert chosen[1] in names
+    everywhere = sorted(f"[{name}/main] ready" for name in names)
+    assert sorted(cli.ok("logs", "deploy/site", "--all-pods").lines()) == everywhere
+    by_label = ("logs", "-l", "app=site", "--prefix")
+    assert sorted(cli.ok(*by_label, "--max-log-requests=1").lines()) == everywhere
+    assert "attempting to follow 2 log streams, but maximum allowed concurrency is 1" in cli.fails(
+        *by_label, "-f", "--max-log-requests=1"
+    )
+    host = cli.ok("exec", "deploy/site", "--", "hostname").out.strip()
+    assert f"pod/{host}" in names
+    assert cli.ok("exec", "rs/" + names[0].split("/")[1].rpartition("-")[0], "--", "true").out == ""
+    with background(cli, "port-forward", "--address=127.0.0.1", "deploy/site", ":http") as forward:
+        [port] = re.findall(r"127.0.0.1:(\d+) -> 8000", read_until(forward, "-> 8000"))
+        assert fetch(f"http://127.0.0.1:{port}/") == "page\n"
+        forward.send_signal(signal.SIGINT)
+        assert forward.wait() == 130
+    assert 'deployments.apps "nobody" not found' in cli.fails("exec", "deploy/nobody", "--", "true")
+    cli.ok("delete", "deploy", "site")
+
+
+def test_the_log_of_a_job(cli: Cli) -> None:
+    cli.ok("create", "job", "once", f"--image={BOX}", "--", "echo", "done")
+    cli.ok("wait", "--for=condition=complete", "job/once", f"--timeout={LONG - 5}s")
+    assert cli.ok("logs", "job/once").out == "done\n"
+    assert "completed pod" in cli.fails("exec", "job/once", "--", "true")
+    cli.ok("delete", "job", "once")
+
+
 def test_cp(cli: Cli, tmp_path: Path) -> None:
     """Files and directories, both ways."""
     source = tmp_path / "site"

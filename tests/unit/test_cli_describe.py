@@ -229,9 +229,10 @@ def test_a_cronjob() -> None:
         "Completions:                   <unset>",
         "Pod Template:",
     ]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "Last Schedule Time:  <unset>",
         "Active Jobs:         tidy-1, tidy-2",
+        "Recent Slots:  <none>",
     ]
 
 

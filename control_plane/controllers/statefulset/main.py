@@ -15,6 +15,7 @@ from api.client import Client
 from api.errors import NotFound
 from api.informer import Informers
 from api.recorder import Recorder
+from api.revisions import template_of
 from api.workqueue import WorkQueue
 from control_plane.controllers import history, owners, revisions
 from control_plane.controllers.ledger import Ledger
@@ -108,7 +109,7 @@ class StatefulSets:
         if current and current != update:
             found = await self._revision(sts, known, current)
             if found is not None:
-                old = revisions.template_of(found)
+                old = template_of(found)
                 return Versions(current, update, old), recorded.collisions
         return Versions(update, update, template), recorded.collisions
 
