@@ -16,6 +16,7 @@ from proto.v1.apps_pb2 import (
 )
 from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.limits_pb2 import LimitRange, ResourceQuota
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import PodDisruptionBudget
@@ -91,6 +92,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(ResourceQuota, "", "v1", "resourcequotas", ("quota",)),
+    Kind(LimitRange, "", "v1", "limitranges", ("limits",), status=False),
 )
 
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.

@@ -28,7 +28,7 @@ from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
-from control_plane.controllers import events, garbage, namespace, podgc
+from control_plane.controllers import events, garbage, namespace, podgc, quota
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
@@ -73,6 +73,7 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    quota.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
