@@ -17,20 +17,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from api import clock
+from api import clock, kinds, podtemplates
 from api.kinds import Kind
-from control_plane.apiserver import defaults, refusals, rules
-from control_plane.apiserver.policies import limits, quota
+from control_plane.apiserver import defaults, notes, refusals, rules
+from control_plane.apiserver.policies import limits, podsecurity, quota
 from control_plane.apiserver.rules import NAMESPACES, Rules
 from control_plane.store.contract import Item, Store
+from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
-from proto.v1.pod_pb2 import Pod
+from proto.v1.pod_pb2 import Pod, PodSpec
 
 # Made at the first start; whoever could delete them would break the cluster.
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 # A new quota has to be counted by its controller. Seconds that a create waits for that, and between two looks.
 PATIENCE, LOOK = 2.0, 0.02
 RULES = (LimitRange, ResourceQuota)
+PODS = kinds.of(Pod)
 
 
 def amend(obj: Any) -> None:
@@ -89,6 +91,7 @@ class Admission:
         home = await self._home(kind, obj)
         if isinstance(obj, Pod) and (told := limits.violations(home.limits, obj)):
             raise refusals.forbidden(kind, obj.metadata.name, limits.refusal(told))
+        _judge_security(home, kind, obj)
         charges = await self._charge(home, kind, obj)
         item = home.item
         touched = {item.key: item.value} if kind.message in RULES else {}
@@ -98,10 +101,26 @@ class Admission:
         """Of an update; `new` is None: the object leaves. Raises Forbidden."""
         if kind.message in RULES:
             return await self._touch(old.metadata.namespace)
+        if isinstance(new, Namespace):
+            await self._warn_of_pods(new, old)
         if new is None or not kind.namespaced:
             return FREE
         home = await self._known(new.metadata.namespace)
-        return await self._charge(home, kind, new, old) if home else FREE
+        if home is None:
+            return FREE
+        _judge_security(home, kind, new, old)
+        return await self._charge(home, kind, new, old)
+
+    async def _warn_of_pods(self, new: Namespace, old: Namespace) -> None:
+        """Whoever makes a namespace stricter is told which of its pods could not be made any more."""
+        level = podsecurity.policy_of(new.metadata.labels).enforce
+        before = podsecurity.policy_of(old.metadata.labels).enforce
+        if podsecurity.is_stricter(level, before):
+            name = new.metadata.name
+            found = await self._store.list(f"{PODS.prefix}{name}/")
+            pods = [Pod.FromString(item.value) for item in found.items]
+            for line in podsecurity.existing(level, name, pods):
+                notes.warn(line)
 
     async def _touch(self, namespace: str) -> Terms:
         """Its rules change. (A namespace that is gone has no use for them.)"""
@@ -169,6 +188,28 @@ class Admission:
         for key in found:
             if key.startswith((NAMESPACES.prefix, rules.QUOTAS.prefix)):
                 self._rules.pop(rules.namespace_of(key), None)
+
+
+def _judge_security(home: Rules, kind: Kind, new: Any, old: Any = None) -> None:
+    """Raises Forbidden. What makes pods is let through, with a warning: its pods will be judged."""
+    policy, spec = home.security, podtemplates.spec_of(new)
+    if policy == podsecurity.PRIVILEGED or spec is None:
+        return
+    if isinstance(new, Pod):
+        if old is not None and not podsecurity.is_judged_again(new, old):
+            return
+        if told := podsecurity.refusal(policy.enforce, spec):
+            _annotate(policy, spec)
+            raise refusals.forbidden(kind, new.metadata.name, f"violates {told}")
+        notes.annotate(f"{podsecurity.PREFIX}enforce-policy", str(policy.enforce))
+    _annotate(policy, spec)
+    if told := podsecurity.refusal(policy.warn, spec):
+        notes.warn(f"would violate {told}")
+
+
+def _annotate(policy: podsecurity.Policy, spec: PodSpec) -> None:
+    if told := podsecurity.refusal(policy.audit, spec):
+        notes.annotate(f"{podsecurity.PREFIX}audit-violations", f"would violate {told}")
 
 
 def _quotas(home: Rules, kind: Kind, new: Any, old: Any = None) -> Iterable[ResourceQuota]:

@@ -8,8 +8,10 @@ demanded by its own version, and only by those that are charged to it.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from api import kinds
+from control_plane.apiserver.policies.podsecurity import Policy, policy_of
 from control_plane.store.contract import Item, Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
@@ -27,6 +29,11 @@ class Rules:
     quotas: dict[str, tuple[ResourceQuota, int]] = field(
         default_factory=dict
     )  # by key, with revisions
+
+    @cached_property
+    def security(self) -> Policy:
+        """What pods may do to their nodes."""
+        return policy_of(self.namespace.metadata.labels)
 
     @property
     def terminating(self) -> bool:
