@@ -21,6 +21,7 @@ from api.client import (
     Write,
 )
 from api.errors import ApiError, from_status
+from api.tls import Identity
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.service_pb2 import (
@@ -44,13 +45,19 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 DEADLINE = 30.0  # seconds for everything but watches
 
 
-def connect(address: str, *, manager: str = "") -> "GrpcClient":
+def connect(address: str, identity: Identity | None = None, *, manager: str = "") -> "GrpcClient":
     """A client of the server at `address` ("127.0.0.1:6443"). Connects when first used; call it in a running loop.
 
     `manager` is the program's name, for the record of who wrote what.
     """
-    channel = grpc.aio.insecure_channel(address, options=rpc.CHANNEL_OPTIONS)
-    return GrpcClient(channel, manager)
+    if identity is None:
+        return GrpcClient(grpc.aio.insecure_channel(address, options=rpc.CHANNEL_OPTIONS), manager)
+    return GrpcClient(_channel(address, identity), manager)
+
+
+def _channel(address: str, identity: Identity) -> grpc.aio.Channel:
+    credentials = identity.channel_credentials()
+    return grpc.aio.secure_channel(address, credentials, options=rpc.CHANNEL_OPTIONS)
 
 
 class GrpcClient:

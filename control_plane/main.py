@@ -26,7 +26,7 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
-from control_plane.apiserver.server import ApiServer
+from control_plane.apiserver.server import ApiServer, Door
 from control_plane.controllers import events, garbage, namespace
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.deployment import main as deployment
@@ -128,7 +128,8 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
     await server.prepare()
     informers = Informers(server.client)
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(server.listening(f"{options.host}:{options.port}"))
+        door = Door(f"{options.host}:{options.port}")
+        (port,) = await stack.enter_async_context(server.listening(door))
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers)) for part in options.parts

@@ -1,15 +1,18 @@
 """The API server, put together: store → watch cache → registry and reads → clients inside and outside the process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
+from api.grpc_server import Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.reads import Reads
@@ -27,6 +30,14 @@ STOP = 2.0  # seconds that requests on their way get when the server stops
 
 class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port, and what is shown and asked for at it: control_plane/pki/keeper.py makes the credentials."""
+
+    address: str  # "127.0.0.1:6440"; port 0: any
+    credentials: grpc.ServerCredentials | None = None
 
 
 class ApiServer:
@@ -58,21 +69,35 @@ class ApiServer:
         self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[int]:
-        """Serve at "127.0.0.1:6443" (port 0: any) as long as the block runs; gives the port. Raises CannotListen."""
+    async def listening(
+        self, *doors: Door, tokens: Sequence[TokenAuthenticator] = ()
+    ) -> AsyncIterator[list[int]]:
+        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen."""
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
+        locked = all(door.credentials is not None for door in doors)
+        admit = Authentication(tokens).admit if locked else _everybody
         resources = Resources(self._registry, self._reads, lambda: self.cluster)
         streams = Streams(self.client)
-        server.add_generic_rpc_handlers((resources.handler(), streams.handler()))
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {address}: is another server running there? (choose another port, or stop it)"
-            ) from None
+        server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
+        ports = [_open(server, door) for door in doors]
         await server.start()
         try:
-            yield port
+            yield ports
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+async def _everybody(_: Context) -> None:
+    """Until everybody speaks TLS."""
+
+
+def _open(server: grpc.aio.Server, door: Door) -> int:
+    try:
+        if door.credentials is None:
+            return int(server.add_insecure_port(door.address))
+        return int(server.add_secure_port(door.address, door.credentials))
+    except RuntimeError:
+        raise CannotListen(
+            f"cannot listen on {door.address}: is another server running there? (choose another port, or stop it)"
+        ) from None

@@ -16,7 +16,7 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
 from api.errors import ApiError, BadRequest, status_of
-from api.grpc_server import Context, handler_of
+from api.grpc_server import Admit, Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
 from control_plane.apiserver.collection import Step, delete_collection, run_all
 from control_plane.apiserver.patching import Patch
@@ -51,7 +51,7 @@ class Resources:
         self._reads = reads
         self._cluster = cluster  # the uid of this cluster
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Get": self._get,
             "List": self._list,
@@ -64,7 +64,7 @@ class Resources:
             "Batch": self._batch,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs, encoded=True)
+        return handler_of("Resources", verbs, admit=admit, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()

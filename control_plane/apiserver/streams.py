@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from api import rpc
 from api.client import Client
 from api.errors import BadRequest, NotFound, Unavailable
-from api.grpc_server import Context, handler_of
+from api.grpc_server import Admit, Context, handler_of
 from control_plane.apiserver import containers
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Node
@@ -33,14 +33,14 @@ class Streams:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Logs": self._logs,
             "Exec": self._exec,
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", verbs, encoded=True)
+        return handler_of("Streams", verbs, admit=admit, encoded=True)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target
