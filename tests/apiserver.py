@@ -35,7 +35,9 @@ async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
             if not grpc:
                 yield World(store, server, server.client)
                 return
-            async with server.listening(Door("127.0.0.1:0", pki.door())) as (port,):
+            async with server.listening(
+                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents
+            ) as (port,):
                 address = f"127.0.0.1:{port}"
                 client: GrpcClient
                 async with connect(address, pki.admin(), manager="test") as client:

@@ -9,7 +9,6 @@ import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
-from api.grpc_server import Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
@@ -17,9 +16,9 @@ from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Registry
-from control_plane.apiserver.service import Resources
+from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
-from control_plane.apiserver.streams import Streams
+from control_plane.apiserver.streams import AgentCredentials, Streams
 from control_plane.apiserver.watchcache import WatchCache
 from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
@@ -37,7 +36,7 @@ class Door:
     """A port, and what is shown and asked for at it: control_plane/pki/keeper.py makes the credentials."""
 
     address: str  # "127.0.0.1:6440"; port 0: any
-    credentials: grpc.ServerCredentials | None = None
+    credentials: grpc.ServerCredentials
 
 
 class ApiServer:
@@ -48,7 +47,7 @@ class ApiServer:
         self._registry = Registry(store, strategies, Admission(store))
         self._reads = Reads(store, self.cache)
         self.client = LocalClient(self._registry, self._reads)
-        self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
+        self.about = About()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -66,18 +65,23 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
-        self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
+        self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
     async def listening(
-        self, *doors: Door, tokens: Sequence[TokenAuthenticator] = ()
+        self,
+        *doors: Door,
+        to_agents: AgentCredentials,
+        tokens: Sequence[TokenAuthenticator] = (),
     ) -> AsyncIterator[list[int]]:
-        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen."""
+        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
+
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
+        """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        locked = all(door.credentials is not None for door in doors)
-        admit = Authentication(tokens).admit if locked else _everybody
-        resources = Resources(self._registry, self._reads, lambda: self.cluster)
-        streams = Streams(self.client)
+        admit = Authentication(tokens).admit
+        resources = Resources(self._registry, self._reads, self.about)
+        streams = Streams(self.client, to_agents)
         server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
         ports = [_open(server, door) for door in doors]
         await server.start()
@@ -88,14 +92,8 @@ class ApiServer:
             await server.stop(STOP)
 
 
-async def _everybody(_: Context) -> None:
-    """Until everybody speaks TLS."""
-
-
 def _open(server: grpc.aio.Server, door: Door) -> int:
     try:
-        if door.credentials is None:
-            return int(server.add_insecure_port(door.address))
         return int(server.add_secure_port(door.address, door.credentials))
     except RuntimeError:
         raise CannotListen(

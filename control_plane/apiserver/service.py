@@ -8,6 +8,7 @@ import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -43,13 +44,22 @@ SENDING, LONGEST_BREATH = 0.0003, 0.05
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
+@dataclass
+class About:
+    """What `Version` tells of this cluster."""
+
+    cluster: str = ""  # its uid: that of the namespace kube-system
+    port: int = 0  # where client certificates are taken
+    token_port: int = 0  # where bearer tokens are taken; 0: nowhere
+
+
 class Resources:
     """The service `Resources` of proto/v1/service.proto."""
 
-    def __init__(self, registry: Registry, reads: Reads, cluster: Callable[[], str]) -> None:
+    def __init__(self, registry: Registry, reads: Reads, about: About) -> None:
         self._registry = registry
         self._reads = reads
-        self._cluster = cluster  # the uid of this cluster
+        self._about = about
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
@@ -213,7 +223,9 @@ class Resources:
             kubernetes=KUBERNETES,
             python=platform.python_version(),
             platform=f"{platform.system().lower()}/{platform.machine()}",
-            cluster=self._cluster(),
+            cluster=self._about.cluster,
+            port=self._about.port,
+            tokenPort=self._about.token_port,
         ).SerializeToString()
 
 

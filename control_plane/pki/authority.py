@@ -12,6 +12,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from api import certificates, clock
@@ -44,9 +45,11 @@ class Authority:
         self._key = key
 
     @classmethod
-    def make(cls, now: datetime | None = None) -> "Authority":
-        """A new one, which nobody trusts yet."""
-        key, name = certificates.new_key(), certificates.subject(CA_NAME)
+    def make(
+        cls, now: datetime | None = None, key: ec.EllipticCurvePrivateKey | None = None
+    ) -> "Authority":
+        """A new one, which nobody trusts yet; `key`: unless they know its key."""
+        key, name = key or certificates.new_key(), certificates.subject(CA_NAME)
         now = now or clock.now()
         builder = _begin(name, key.public_key(), now, CA_LIFE).issuer_name(name)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
@@ -71,7 +74,7 @@ class Authority:
         return self.certify(key.public_key(), wanted, now), certificates.key_pem(key)
 
     def certify(
-        self, key: ec.EllipticCurvePublicKey, wanted: Wanted, now: datetime | None = None
+        self, key: CertificatePublicKeyTypes, wanted: Wanted, now: datetime | None = None
     ) -> bytes:
         """A certificate for whoever has this key, in PEM form. It never outlives the CA's own."""
         now = now or clock.now()
@@ -99,7 +102,7 @@ class Authority:
 
 
 def _begin(
-    name: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+    name: x509.Name, key: CertificatePublicKeyTypes, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

@@ -467,7 +467,7 @@ def test_two_servers_cannot_share_an_address() -> None:
     async def scenario(world: World, _: Any) -> None:
         other = ApiServer(MemoryStore())
         with pytest.raises(CannotListen, match="is another server running there"):
-            async with other.listening(Door(world.address, pki.door())):
+            async with other.listening(Door(world.address, pki.door()), to_agents=pki.to_agents):
                 pass
 
     run(scenario)
@@ -543,7 +543,7 @@ def streaming(scenario: Callable[[World, Any, Agent], Coroutine[Any, Any, None]]
     async def with_agent(world: World, _: Any) -> None:
         agent, server = Agent(), grpc.aio.server()
         server.add_generic_rpc_handlers((agent.handler(),))
-        await running_pod(world, server.add_insecure_port("127.0.0.1:0"))
+        await running_pod(world, server.add_secure_port("127.0.0.1:0", pki.agent_door("n1")))
         await server.start()
         try:
             async with grpc.aio.secure_channel(
