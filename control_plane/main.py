@@ -35,9 +35,11 @@ from control_plane.apiserver.server import ApiServer, Door
 from control_plane.controllers import events, garbage, jointokens, namespace
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.cronjob import main as cronjob
+from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.job import main as job
 from control_plane.controllers.replicaset import main as replicaset
+from control_plane.controllers.statefulset import main as statefulset
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import Keeper
@@ -82,6 +84,8 @@ PARTS: tuple[Part, ...] = (
     _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
     _recorded("deployment-controller", deployment.run),
+    _recorded("statefulset-controller", statefulset.run),
+    _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
