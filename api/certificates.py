@@ -49,8 +49,8 @@ def read(pem: bytes) -> x509.Certificate:
     """The first certificate in there. Raises BadCertificate."""
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
-        raise BadCertificate(f"this is no certificate in PEM form: {error}") from None
+    except ValueError:
+        raise BadCertificate("this is no certificate in PEM form") from None
 
 
 def names_in(subject: x509.Name) -> tuple[str, tuple[str, ...]]:
@@ -88,8 +88,8 @@ def read_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """Raises BadCertificate."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as error:
-        raise BadCertificate(f"this is no private key in PEM form: {error}") from None
+    except (ValueError, TypeError):
+        raise BadCertificate("this is no private key in PEM form") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise BadCertificate("the private key must be an elliptic curve's (ECDSA)")
     return key

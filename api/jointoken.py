@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH, SECRET_LENGTH = 6, 16
@@ -27,7 +27,7 @@ class BadToken(ValueError):
 @dataclass(frozen=True, slots=True)
 class JoinToken:
     pin: str  # the fingerprint of the cluster's CA
-    bearer: str  # id.secret
+    bearer: str = field(repr=False)  # id.secret
 
     def __str__(self) -> str:
         return f"HL1{self.pin}::{self.bearer}"

@@ -4,7 +4,7 @@ Files appear whole or not at all, are written through to the disk before they co
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Pair:
     """Both in PEM form; the certificate may bring its chain."""
 
     certificate: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
     @property
     def renewal(self) -> datetime:

@@ -29,10 +29,8 @@ def read(pem: bytes) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_pem_x509_csr(pem)
         valid = request.is_signature_valid
-    except Exception as error:  # ValueError, unsupported algorithms, …
-        raise BadCertificate(
-            f"this is no certificate signing request in PEM form: {error}"
-        ) from None
+    except Exception:  # ValueError, unsupported algorithms, …
+        raise BadCertificate("this is no certificate signing request in PEM form") from None
     if not valid:
         raise BadCertificate("its signature does not belong to its key")
     if not _strong(request.public_key()):

@@ -4,7 +4,7 @@ An Identity is bytes and nothing else, so that it can come from a kubeconfig, a 
 only when a channel is made of it (see cli/quickread.py, which does without).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -14,8 +14,8 @@ class Identity:
 
     ca: bytes  # whom to believe
     certificate: bytes = b""  # what to show; empty: nothing, the token says who we are
-    key: bytes = b""
-    token: str = ""
+    key: bytes = field(default=b"", repr=False)  # secrets do not get into logs by being printed
+    token: str = field(default="", repr=False)
 
     def channel_credentials(self) -> Any:
         """For `grpc.secure_channel`, synchronous or not."""

@@ -68,7 +68,7 @@ def _content(entry: Mapping[str, Any], key: str, source: str) -> bytes:
     data = entry.get(f"{key}-data")
     if data:
         try:
-            return a2b_base64(str(data))
+            return a2b_base64("".join(str(data).split()), strict_mode=True)
         except NotBase64 as error:
             raise CommandError(f"{source}: {key}-data is not base64: {error}") from None
     return _read(str(entry[key])) if entry.get(key) else b""

@@ -58,6 +58,13 @@ def connect(address: str, identity: Identity) -> ssl.SSLSocket:
 def complaint(address: str, identity: Identity) -> str:
     """Why TLS with this server does not work; "": it does, as far as can be seen."""
     try:
+        context_of(identity)
+    except (OSError, ValueError):
+        return (
+            "the kubeconfig's certificate-authority, client-certificate and client-key cannot be read as PEM, "
+            "or do not belong together"
+        )
+    try:
         with connect(address, identity) as connection:
             connection.settimeout(1.0)
             if connection.recv(1):  # the server's settings: it has accepted us

@@ -31,7 +31,7 @@ from api.identities import ADMIN
 from api.informer import Informers
 from api.recorder import Recorder
 from api.tls import Identity
-from control_plane.apiserver.server import ApiServer, Door
+from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.controllers import events, garbage, jointokens, namespace
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.cronjob import main as cronjob
@@ -42,7 +42,7 @@ from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
-from control_plane.pki.keeper import Keeper
+from control_plane.pki.keeper import CannotTrust, Keeper
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -123,7 +123,10 @@ def run(options: Options) -> None:
 
 
 async def serve(options: Options) -> None:
-    """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
+    """Run until SIGTERM or SIGINT, or until cancelled.
+
+    Raises CannotOpen (the store), CannotListen (the address), CannotTrust (the authority's files).
+    """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     _collect_garbage_rarely()
     with _told_to_stop() as stop:
@@ -138,9 +141,19 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
+        except* (CannotListen, CannotTrust) as refused:
+            raise first_of(refused) from None
         finally:
             await store.close()
     log.info("stopped")
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong, out of what a task group wrapped around it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _collect_garbage_rarely() -> None:

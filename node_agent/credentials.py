@@ -11,7 +11,7 @@ the node asks for new ones itself, by a signing request in its own name.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ SHORTEST_SLEEP = 0.2
 LOOK = 0.2  # seconds between two looks at a request
 LONGEST_PAUSE = 60.0  # seconds between attempts to get a new certificate
 
-Renewed = Callable[[Identity], Awaitable[None]]
+Renewed = Callable[[Identity], Coroutine[Any, Any, None]]
 
 
 class NoIdentity(Exception):
@@ -107,29 +107,33 @@ class Credentials:
     async def run(self, client: Client) -> None:
         """Renew both before they expire, until cancelled."""
         failures = 0
-        while True:
-            due = min(self._client.renewal, self._serving.renewal)
-            wait = (due - clock.now()).total_seconds()
-            await asyncio.sleep(min(max(wait, SHORTEST_SLEEP), LONGEST_SLEEP))
-            try:
-                await self._renew(client)
-                failures = 0
-            except (ApiError, NoIdentity) as error:
-                failures += 1
-                log.warning("certificate_not_renewed error=%s", error)
-                await asyncio.sleep(min(pause(failures), LONGEST_PAUSE))
+        async with asyncio.TaskGroup() as handovers:
+            while True:
+                due = min(self._client.renewal, self._serving.renewal)
+                wait = (due - clock.now()).total_seconds()
+                await asyncio.sleep(min(max(wait, SHORTEST_SLEEP), LONGEST_SLEEP))
+                try:
+                    if await self._renew(client):
+                        handovers.create_task(self.renewed(self.identity))
+                    failures = 0
+                except (ApiError, NoIdentity) as error:
+                    failures += 1
+                    log.warning("certificate_not_renewed error=%s", error)
+                    await asyncio.sleep(min(pause(failures), LONGEST_PAUSE))
 
-    async def _renew(self, client: Client) -> None:
+    async def _renew(self, client: Client) -> bool:
+        """Whether the node is to show something else to the API server."""
         if clock.now() >= self._serving.renewal:
             self._serving = await serving_pair(client, self._node)
             keyfiles.write_pair(self._folder / SERVING, self._serving)
             self._shown = self._configuration()
             log.info("certificate_renewed which=serving")
-        if clock.now() >= self._client.renewal:
-            self._client = await client_pair(client, self._node, certificates.new_key())
-            keyfiles.write_pair(self._folder / CLIENT, self._client)
-            log.info("certificate_renewed which=client")
-            await self.renewed(self.identity)
+        if clock.now() < self._client.renewal:
+            return False
+        self._client = await client_pair(client, self._node, certificates.new_key())
+        keyfiles.write_pair(self._folder / CLIENT, self._client)
+        log.info("certificate_renewed which=client")
+        return True
 
 
 def save(folder: Path, ca: bytes, client: Pair, serving: Pair) -> None:

@@ -9,7 +9,7 @@ certificate, and with that one for all the rest.
 import asyncio
 import ssl
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import create_connection
 from typing import Any, cast
@@ -35,7 +35,7 @@ class CannotJoin(NoIdentity):
 @dataclass(frozen=True, slots=True)
 class Invitation:
     address: str  # host:port, where the server takes tokens
-    token: str
+    token: str = field(repr=False)
 
 
 async def join(invitation: Invitation, node: str, folder: Path) -> str:
