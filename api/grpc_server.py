@@ -93,6 +93,24 @@ def _parse(method: rpc.Method, request: bytes) -> Any:
         raise BadRequest(f"this is no {method.request.DESCRIPTOR.name}: {error}") from None
 
 
+def door(shown: Callable[[], Any], *, certificates: bool) -> grpc.ServerCredentials:
+    """What a server shows at a port, renewals included; `certificates`: its clients must show one, too.
+
+    `shown` gives a `grpc.ssl_server_certificate_configuration`, the same object until it has changed.
+    """
+    last = shown()
+
+    def fetch() -> Any:
+        """Called by grpc before every handshake, in a thread of its own; None: as before."""
+        nonlocal last
+        last, before = shown(), last
+        return None if last is before else last
+
+    return grpc.dynamic_ssl_server_credentials(
+        last, fetch, require_client_authentication=certificates
+    )
+
+
 async def abort(context: Context, error: ApiError) -> None:
     """End the call with the error."""
     await context.abort(

@@ -22,7 +22,7 @@ from api.certificates import BadCertificate
 from api.client import Client
 from api.controller import pause
 from api.errors import AlreadyExists, ApiError, Forbidden, Unauthorized
-from api.grpc_server import Context
+from api.grpc_server import Context, door
 from api.identities import MASTERS, NODE_PREFIX, NODES, SERVER_CLIENT, agent_host
 from api.keyfiles import Pair
 from api.signers import NODE_CLIENT, NODE_SERVING, USAGES
@@ -89,14 +89,7 @@ class Credentials:
 
     def door(self) -> grpc.ServerCredentials:
         """What the agent shows, and asks for; it follows renewals by itself."""
-        last = self._shown
-
-        def fetch() -> Any:
-            nonlocal last
-            last, before = self._shown, last
-            return None if last is before else last
-
-        return grpc.dynamic_ssl_server_credentials(last, fetch, require_client_authentication=True)
+        return door(lambda: self._shown, certificates=True)
 
     def _configuration(self) -> Any:
         pair = self._serving

@@ -77,11 +77,11 @@ async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
     from cli.cluster.membership import admin_of, follow_admin
     from node_agent.hollow import run_hollow
 
+    admin = await admin_of(session.flags)
+    address = server or admin.address
     loop, enough = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
-    admin = await admin_of(session.flags)
-    address = server or admin.address
     async with (
         connect(address, admin.identity, manager="kubelet") as client,
         asyncio.TaskGroup() as tasks,

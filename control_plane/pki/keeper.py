@@ -22,6 +22,7 @@ import grpc
 
 from api import certificates, clock, keyfiles
 from api.certificates import BadCertificate
+from api.grpc_server import door
 from api.identities import ADMIN, MASTERS, SERVER_CLIENT
 from api.keyfiles import Pair
 from api.tls import Identity
@@ -98,17 +99,7 @@ class Keeper:
 
     def door(self, *, certificates: bool) -> grpc.ServerCredentials:
         """What to show at a port; `certificates`: and to ask for. It follows renewals by itself."""
-        last = self._shown
-
-        def fetch() -> Any:
-            """Called by grpc before every handshake, in a thread of its own; None: as before."""
-            nonlocal last
-            last, before = self._shown, last
-            return None if last is before else last
-
-        return grpc.dynamic_ssl_server_credentials(
-            last, fetch, require_client_authentication=certificates
-        )
+        return door(lambda: self._shown, certificates=certificates)
 
     def _configuration(self) -> Any:
         pair = self._pairs["apiserver"]
