@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from api.certificates import BadCertificate, hosts_in, names_in
 from api.identities import MASTERS, NODE_PREFIX, NODES, agent_host
+from api.names import dns_subdomain
 
 CLIENT, NODE_CLIENT, NODE_SERVING = (
     "kubernetes.io/kube-apiserver-client",
@@ -70,6 +71,8 @@ def _node(signer: str, name: str, groups: Sequence[str], hosts: Sequence[str]) -
     node = node_of(name)
     if not node or tuple(groups) != (NODES,):
         return f"the subject must be O={NODES}, CN={NODE_PREFIX}NAME"
+    if wrong := dns_subdomain(node):
+        return f"{node!r} cannot be a node's name: {wrong[0]}"
     if signer == NODE_CLIENT:
         return "a client's certificate names no hosts" if hosts else ""
     if tuple(hosts) != (agent_host(node),):

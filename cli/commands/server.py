@@ -31,7 +31,9 @@ def run(session: Session) -> int | None:
         raise UsageError(
             f"--listen={where}: expected HOST:PORT, as in 127.0.0.1:{PORT} or 0.0.0.0:{PORT}"
         )
-    token_port = session.flags.number("token-port") or 0
+    token_port = session.flags.number("token-port")
+    if token_port is None:
+        token_port = TOKEN_PORT if int(match["port"]) else 0
     if not 0 <= token_port <= 65535:
         raise UsageError(f"--token-port must be between 0 and 65535, not {token_port}")
     level, store = log_level(session), session.flags.text("store")
@@ -84,8 +86,8 @@ SERVER = Command(
     tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
-        Flag("token-port", "Where tokens are taken instead of client certificates; 0 is any free one.", form="number",
-             default=str(TOKEN_PORT)),
+        Flag("token-port", f"Where tokens are taken instead of client certificates; 0: any free one. Default {TOKEN_PORT}.",
+             form="number"),
         Flag("advertise", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),

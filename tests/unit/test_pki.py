@@ -194,6 +194,7 @@ N1, N1_GROUPS = "system:node:n1", ("system:nodes", "system:authenticated")
         (csr(request("system:node:n1", ["system:masters"])), False, "Denied: the subject must be"),
         (csr(request("system:node:n1", ["system:nodes", "x"])), False, "Denied: the subject must be"),
         (csr(request("jane")), False, "Denied: the subject must be"),
+        (csr(request("system:node:../n1")), False, "Denied: '../n1' cannot be a node's name"),
         (csr(request("system:node:")), False, "Denied: the subject must be"),
         (csr(request(N1, hosts=["kubernetes"])), False, "Denied: a client's certificate names no hosts"),
         (csr(request(N1), usages=["server auth"]), False, 'Denied: the usages must include "client auth"'),
