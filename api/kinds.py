@@ -15,6 +15,7 @@ from proto.v1.apps_pb2 import (
     StatefulSet,
 )
 from proto.v1.batch_pb2 import CronJob, Job
+from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
@@ -91,6 +92,24 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(
+        CertificateSigningRequest,
+        "certificates.k8s.io",
+        "v1",
+        "certificatesigningrequests",
+        ("csr",),
+        namespaced=False,
+        collected=False,
+    ),
+    Kind(
+        BootstrapToken,
+        "helmling.dev",
+        "v1",
+        "bootstraptokens",
+        namespaced=False,
+        status=False,
+        collected=False,
+    ),
 )
 
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.
