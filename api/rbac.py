@@ -17,6 +17,7 @@ from proto.v1.rbac_pb2 import PolicyRule
 
 GROUP = "rbac.authorization.k8s.io"
 ALL = "*"
+NOBODY: frozenset[str] = frozenset()
 
 
 class Attributes(NamedTuple):
@@ -74,8 +75,7 @@ class Rule:
             yield Rule(verbs=frozenset((verb,)), urls=frozenset((url,)))
         cells = product(sorted(self.verbs), sorted(self.groups), sorted(self.resources))
         for verb, group, resource in cells:
-            for name in sorted(self.names) or [None]:
-                names = frozenset(() if name is None else (name,))
+            for names in [frozenset((name,)) for name in sorted(self.names)] or [NOBODY]:
                 yield Rule(frozenset((verb,)), frozenset((group,)), frozenset((resource,)), names)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from api.identities import MASTERS
 
 AUTHENTICATED = "system:authenticated"  # the group of everyone who has shown who he is
+ACCOUNTS = "system:serviceaccounts"  # the group of all ServiceAccounts; with ":NAMESPACE", those of one namespace
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,16 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import access, batch, budgets, certificates, defaults, stateful, workloads
+from control_plane.apiserver import (
+    access,
+    batch,
+    budgets,
+    certificates,
+    config,
+    defaults,
+    stateful,
+    workloads,
+)
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -223,5 +232,6 @@ _ALL = (
     *budgets.STRATEGIES,
     *certificates.STRATEGIES,
     *access.STRATEGIES,
+    *config.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -62,11 +62,25 @@ GONE: Final = _Gone()
 Change = Callable[[Any], Any | _Gone]
 
 
+# Sees an object before it is written, new and old (None: there is none), and raises Forbidden if the caller may not do
+# just that: for rights that depend on what is in the object.
+Guard = Callable[[Place, Any | None, Any | None], None]
+
+
+def unguarded(place: Place, new: Any | None, old: Any | None) -> None:
+    """Everything is allowed that came so far."""
+
+
 class Registry:
     def __init__(
-        self, store: Store, strategies: Mapping[Kind, Strategy], admission: Admission
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy],
+        admission: Admission,
+        guard: Guard = unguarded,
     ) -> None:
         self._store = store
+        self._guard = guard
         self._strategies = strategies
         self._admission = admission
 
@@ -126,6 +140,7 @@ class Registry:
         strategy.prepare_create(obj)
         if causes := strategy.validate(obj):
             raise Invalid.because(kind.name, obj.metadata.name, causes)
+        self._guard(Place(kind, obj.metadata.namespace, obj.metadata.name), obj, None)
         key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
         value = obj.SerializeToString()
         while True:
@@ -163,7 +178,9 @@ class Registry:
                 return _changed(strategy, place, scaling.scaled(old, obj, []), old)
             new = type(obj)()
             new.CopyFrom(obj)
-            return _changed(strategy, place, new, old)
+            outcome = _changed(strategy, place, new, old)
+            self._guard(place, new, old)
+            return outcome
 
         return await self._write(place, change, dry_run)
 
@@ -176,7 +193,9 @@ class Registry:
                 new, causes = patch.apply(scaling.scale_of(old))
                 return _changed(strategy, place, scaling.scaled(old, new, causes), old)
             new, causes = patch.apply(old)
-            return _changed(strategy, place, new, old, causes)
+            outcome = _changed(strategy, place, new, old, causes)
+            self._guard(place, new, old)
+            return outcome
 
         return await self._write(place, change, dry_run)
 
@@ -193,6 +212,7 @@ class Registry:
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            self._guard(place, None, old)
             deletion.check_preconditions(strategy, old, how)
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old

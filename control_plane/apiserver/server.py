@@ -3,19 +3,32 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
+from api.grpc_server import Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
+from control_plane.apiserver.authorization import defaults
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.authorization.escalation import Escalation
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.impersonation import impersonate
+from control_plane.apiserver.authorization.nodes import POD, Nodes
+from control_plane.apiserver.authorization.questions import Questions
+from control_plane.apiserver.authorization.restriction import restrict
+from control_plane.apiserver.authorization.reviews import Reviews
+from control_plane.apiserver.authorization.roles import KINDS as ROLE_KINDS
+from control_plane.apiserver.authorization.roles import Roles
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.reads import Reads
-from control_plane.apiserver.registry import Registry
+from control_plane.apiserver.registry import Guard, Place, Registry
 from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
 from control_plane.apiserver.streams import AgentCredentials, Streams
@@ -44,7 +57,10 @@ class ApiServer:
 
     def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
         self.cache = WatchCache(store, strategies)
-        self._registry = Registry(store, strategies, Admission(store))
+        self._authorizer = authorizer_of(self.cache)
+        self.gate = Gate(self._authorizer)
+        guard = guards(Escalation(self._authorizer), restrict)
+        self._registry = Registry(store, strategies, Admission(store), guard)
         self._reads = Reads(store, self.cache)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
@@ -65,6 +81,7 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
+        await defaults.ensure(self.client)
         self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
@@ -79,9 +96,15 @@ class ApiServer:
         `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
         """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        admit = Authentication(tokens).admit
-        resources = Resources(self._registry, self._reads, self.about)
-        streams = Streams(self.client, to_agents)
+        authentication = Authentication(tokens)
+
+        async def admit(context: Context) -> None:
+            await authentication.admit(context)
+            impersonate(self.gate, context)
+
+        questions = Questions(Reviews(self._authorizer, authentication.review))
+        resources = Resources(self._registry, self._reads, self.about, self.gate, questions)
+        streams = Streams(self.client, to_agents, self.gate)
         server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
         ports = [_open(server, door) for door in doors]
         await server.start()
@@ -90,6 +113,25 @@ class ApiServer:
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+def authorizer_of(cache: WatchCache) -> Authorizer:
+    """It follows the roles, bindings and pods of the cache."""
+    rules, nodes = Roles(), Nodes()
+    for kind in ROLE_KINDS:
+        cache.listen(kind, rules)
+    cache.listen(POD, nodes)
+    return Authorizer(rules, nodes)
+
+
+def guards(*each: Guard) -> Guard:
+    """All of them, one after the other."""
+
+    def guard(place: Place, new: Any | None, old: Any | None) -> None:
+        for one in each:
+            one(place, new, old)
+
+    return guard
 
 
 def _open(server: grpc.aio.Server, door: Door) -> int:

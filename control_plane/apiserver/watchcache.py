@@ -228,10 +228,9 @@ class WatchCache:
             cache = self._cache_of(item.key)
             if cache is not None:
                 cache.load(item)
-        for prefix, listeners in self._listeners.items():
-            kind = self._kinds[prefix].strategy.kind
-            for listener in listeners:
-                listener.reset(kind, self._kinds[prefix].entries())
+        for prefix, cache in self._kinds.items():
+            for listener in self._listeners.get(prefix, ()):
+                listener.reset(cache.strategy.kind, cache.entries())
         self._advance(start)
 
     def _empty(self, floor: int) -> dict[str, KindCache]:

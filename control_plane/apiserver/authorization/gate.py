@@ -13,7 +13,7 @@ from api.rbac import Attributes
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.authorization.decision import DECIDED, refusal
 from control_plane.apiserver.identity import CALLER
-from proto.v1.service_pb2 import ContainerTarget, Target
+from proto.v1.service_pb2 import Target
 
 
 def of_object(verb: str, target: Target) -> Attributes:
@@ -43,10 +43,6 @@ def of_collection(verb: str, target: Target, fields: str) -> Attributes:
 
 def of_container(verb: str, subresource: str, namespace: str, pod: str) -> Attributes:
     return Attributes(verb, "", "pods", subresource, namespace, pod)
-
-
-def of_logs(target: ContainerTarget) -> Attributes:
-    return of_container("get", "log", target.namespace, target.pod)
 
 
 def of_path(path: str, verb: str = "get") -> Attributes:
