@@ -33,7 +33,15 @@ from api.informer import Informers
 from api.recorder import Recorder
 from api.tls import Identity
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.controllers import events, garbage, jointokens, namespace, podgc
+from control_plane.controllers import (
+    aggregation,
+    events,
+    everywhere,
+    garbage,
+    jointokens,
+    namespace,
+    podgc,
+)
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
@@ -48,6 +56,7 @@ from control_plane.controllers.tainteviction import main as tainteviction
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
+from control_plane.pki.serviceaccounts import AccountTokens, Key
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -84,6 +93,8 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    everywhere.accounts,
+    aggregation.run,
     jointokens.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
@@ -126,6 +137,7 @@ class Options:
     ] = ()  # further names and addresses that the server's certificate is to hold for
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
+    mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
@@ -155,7 +167,7 @@ async def serve(options: Options) -> None:
         store = await open_store(options.store_url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store)
+                server = ApiServer(store, mount_tokens=options.mount_tokens)
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(server.run()),
@@ -190,12 +202,14 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
     await server.prepare()
     informers = Informers(server.client)
+    accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
-                tokens=[JoinTokens(server.client)],
+                tokens=[JoinTokens(server.client), accounts],
+                accounts=accounts,
             )
         )
         server.about.port, server.about.token_port = ports
@@ -208,7 +222,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
+            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
@@ -222,13 +236,16 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
             task.cancel()
 
 
-def _signer(keeper: Keeper, options: Options) -> Part:
-    """The one controller that holds the authority's key."""
+def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
+    """The one controller that holds the authority's key, and the one that tells everybody its certificate."""
 
-    async def part(client: Client, informers: Informers) -> None:
+    async def signer(client: Client, informers: Informers) -> None:
         await certificates.run(client, informers, keeper.authority, options.certificate_life)
 
-    return part
+    async def publisher(client: Client, informers: Informers) -> None:
+        await everywhere.authorities(client, informers, keeper.authority.pem.decode())
+
+    return signer, publisher
 
 
 def _names(options: Options) -> list[str]:

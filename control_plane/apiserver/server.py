@@ -20,7 +20,7 @@ from control_plane.apiserver.authorization.escalation import Escalation
 from control_plane.apiserver.authorization.gate import Gate
 from control_plane.apiserver.authorization.impersonation import impersonate
 from control_plane.apiserver.authorization.nodes import POD, Nodes
-from control_plane.apiserver.authorization.questions import Questions
+from control_plane.apiserver.authorization.questions import Questions, Tokens
 from control_plane.apiserver.authorization.restriction import restrict
 from control_plane.apiserver.authorization.reviews import Reviews
 from control_plane.apiserver.authorization.roles import KINDS as ROLE_KINDS
@@ -55,12 +55,21 @@ class Door:
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        *,
+        mount_tokens: bool = False,
+    ) -> None:
+        """`mount_tokens`: new pods get tokens, for which `listening` is given somebody who makes them."""
         self.cache = WatchCache(store, strategies)
         self._authorizer = authorizer_of(self.cache)
         self.gate = Gate(self._authorizer)
         guard = guards(Escalation(self._authorizer), restrict)
-        self._registry = Registry(store, strategies, Admission(store), guard)
+        self._registry = Registry(
+            store, strategies, Admission(store, mount_tokens=mount_tokens), guard
+        )
         self._reads = Reads(store, self.cache)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
@@ -90,10 +99,12 @@ class ApiServer:
         *doors: Door,
         to_agents: AgentCredentials,
         tokens: Sequence[TokenAuthenticator] = (),
+        accounts: Tokens | None = None,
     ) -> AsyncIterator[list[int]]:
         """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
 
-        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known. `accounts`: who
+        makes those of ServiceAccounts.
         """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
         authentication = Authentication(tokens)
@@ -102,7 +113,7 @@ class ApiServer:
             await authentication.admit(context)
             impersonate(self.gate, context)
 
-        questions = Questions(Reviews(self._authorizer, authentication.review))
+        questions = Questions(Reviews(self._authorizer, authentication.review), accounts)
         resources = Resources(self._registry, self._reads, self.about, self.gate, questions)
         streams = Streams(self.client, to_agents, self.gate)
         server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
