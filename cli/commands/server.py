@@ -86,7 +86,7 @@ SERVER = Command(
     tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
-        Flag("token-port", f"Where tokens are taken instead of client certificates; 0: any free one. Default {TOKEN_PORT}.",
+        Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
              form="number"),
         Flag("advertise", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
