@@ -19,6 +19,7 @@ from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
+from proto.v1.policy_pb2 import PodDisruptionBudget
 
 
 class Object(Protocol):
@@ -90,6 +91,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(ControllerRevision, "apps", "v1", "controllerrevisions", (), status=False),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
+    Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
     Kind(
         CertificateSigningRequest,
         "certificates.k8s.io",

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -32,14 +33,18 @@ from api.informer import Informers
 from api.recorder import Recorder
 from api.tls import Identity
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.controllers import events, garbage, jointokens, namespace
+from control_plane.controllers import events, garbage, jointokens, namespace, podgc
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.disruption import main as disruption
 from control_plane.controllers.job import main as job
+from control_plane.controllers.nodelifecycle import main as nodelifecycle
+from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
+from control_plane.controllers.tainteviction import main as tainteviction
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
@@ -89,7 +94,23 @@ PARTS: tuple[Part, ...] = (
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
+    _recorded("disruption-controller", disruption.run),
 )
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What becomes of nodes that fail, and of their pods."""
+
+    times: Times = KUBERNETES
+    kept_pods: int = podgc.KEPT  # that have ended
+
+    def parts(self) -> tuple[Part, ...]:
+        return (
+            _recorded("node-controller", partial(nodelifecycle.run, times=self.times)),
+            _recorded("taint-eviction-controller", tainteviction.run),
+            partial(podgc.run, kept=self.kept_pods),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,11 +121,10 @@ class Options:
     port: int = 6440  # for client certificates; 0: any
     token_port: int = 6441  # for bearer tokens; 0: any
     advertise: str = ""  # how others reach this machine; empty: the host
-    names: tuple[
-        str, ...
-    ] = ()  # further names and addresses that the server's certificate is to hold for
+    names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
+    nodes: NodeOptions = NodeOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -186,7 +206,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, _signer(keeper, options))
+            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
