@@ -11,6 +11,7 @@ from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
+from proto.v1.policy_pb2 import HorizontalPodAutoscaler, NodeMetrics, PodMetrics
 
 
 class Object(Protocol):
@@ -37,6 +38,7 @@ class Kind:
     scale: bool = (
         False  # has the subresource "scale": spec.replicas, status.replicas, spec.selector
     )
+    stored: bool = True  # False: the server has it in memory only; it can be read, no more
 
     @cached_property
     def name(self) -> str:
@@ -69,6 +71,20 @@ class Kind:
         )
 
 
+def _measured(message: type[Any], plural: str, *, namespaced: bool = True) -> Kind:
+    """What agents report of the use of resources."""
+    return Kind(
+        message,
+        "metrics.k8s.io",
+        "v1beta1",
+        plural,
+        namespaced=namespaced,
+        status=False,
+        collected=False,
+        stored=False,
+    )
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(Pod, "", "v1", "pods", ("po",), categories=("all",)),
     Kind(Node, "", "v1", "nodes", ("no",), namespaced=False),
@@ -79,6 +95,17 @@ KINDS: tuple[Kind, ...] = (
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
+    Kind(
+        HorizontalPodAutoscaler,
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        ("hpa",),
+        categories=("all",),
+    ),
+    # Below the kinds whose plurals they share: `find` takes the first row.
+    _measured(PodMetrics, "pods"),
+    _measured(NodeMetrics, "nodes", namespaced=False),
 )
 
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.

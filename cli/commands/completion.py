@@ -141,7 +141,7 @@ def _arguments(
     if command.actions and not given:
         return list(command.actions)
     given = given[1:] if command.actions else given
-    plurals = [kind.plural for kind in KINDS]
+    plurals = [kind.plural for kind in KINDS if kind.stored]
     if command.complete == "pods":
         return names(before, "pods") if not given else []
     if command.complete == "fields":

@@ -9,7 +9,7 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, defaults, workloads
+from control_plane.apiserver import autoscaling, batch, defaults, workloads
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -219,5 +219,6 @@ _ALL = (
     ),
     *workloads.STRATEGIES,
     *batch.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}
