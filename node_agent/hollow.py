@@ -14,6 +14,7 @@ from api.informer import Informer
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
 from node_agent.machine import Machine
+from node_agent.metrics.reporter import MetricsReporter
 from node_agent.nodestatus import NodeDescription
 from node_agent.podnetwork import ImaginedNetwork
 from node_agent.pods.disk import Nowhere
@@ -50,7 +51,9 @@ async def run_hollow(
             for name, cidr in zip(names, ranges, strict=False)
         ]
         nodes = dict(zip(names, _nodes(agents), strict=True))
-        for loop in (server.pods.run, server.publisher.run, Heartbeats(client, nodes).run):
+        beats = Heartbeats(client, nodes)
+        metrics = MetricsReporter(client, [agent.meter for agent in agents])
+        for loop in (server.pods.run, server.publisher.run, beats.run, metrics.run):
             tasks.create_task(loop())
         for agent in agents:
             agent.start()
