@@ -30,6 +30,7 @@ from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.scheduler import main as scheduler
@@ -72,6 +73,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("deployment-controller", deployment.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
+    _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
 )
 
