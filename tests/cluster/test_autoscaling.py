@@ -1,6 +1,7 @@
 """Autoscalers in a whole cluster: hollow nodes whose pods use what the test says, real measuring, real decisions."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -128,11 +129,12 @@ def test_a_load_comes_and_goes() -> None:
             message for reason, message in await world.said("web") if reason == "SuccessfulRescale"
         ]
         above = "cpu resource utilization (percentage of request) above target"
-        assert said == [
-            f"New size: 4; reason: {above}",
-            f"New size: 6; reason: {above}",
-            "New size: 1; reason: All metrics below target",
-        ]
+        assert said[:2] == [f"New size: 4; reason: {above}", f"New size: 6; reason: {above}"]
+        # The first look after the calm has seen some of the load still, and what it said holds as long.
+        assert {text.partition("; ")[2] for text in said[2:]} == {
+            "reason: All metrics below target"
+        }
+        assert said[-1].startswith("New size: 1;")
 
     run(scenario, nodes=2, runtime=traffic.runtime)
 
@@ -244,7 +246,7 @@ def test_policies_bound_the_speed() -> None:
         for wanted in (2, 3, 4):
             await until_size(world, wanted)
             times.append(now())
-        assert all(late - early >= 59 for early, late in zip(times, times[1:], strict=False))
+        assert all(late - early >= 59 for early, late in itertools.pairwise(times))
         traffic.cores = 0.1
         await asyncio.sleep(1200)
         assert await size(world) >= 4
