@@ -132,8 +132,8 @@ Scenario = Callable[[RealNode], Coroutine[Any, Any, None]]
 MakeAgent = Callable[[AgentOptions, Client], AbstractAsyncContextManager[Agent]]
 
 
-def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True) -> None:
-    """Run a scenario; `agent` False: it starts its own. Then see that nothing is left."""
+def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True, **more: Any) -> None:
+    """Run a scenario; `agent` False: it starts its own. Then see that nothing is left. `more`: options of the agent."""
     number = next(_numbers)
     options = AgentOptions(
         node="n1",
@@ -141,6 +141,7 @@ def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True) -> None:
         cluster=f"test-{os.getpid()}-{number}",
         pod_cidr=f"10.{101 + os.getpid() % 100}.{number % 256}.0/24",
         cluster_cidr=f"10.{101 + os.getpid() % 100}.0.0/16",
+        **more,
     )
     asyncio.run(_whole(options, scenario, agent))
     nothing_left(options)
