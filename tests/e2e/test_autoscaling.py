@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,24 @@ def test_a_pod_that_burns_cpu_is_seen_and_scaled(tmp_path: Path) -> None:
             assert quantity.value(machine.usage["memory"]) > 64 * 1024 * 1024
             await asyncio.to_thread(look_at_it, tmp_path, node.options.server)
             await node.client.create(autoscaler())
-            while (await node.client.get(Deployment, "busy", "default")).spec.replicas != 2:
-                await asyncio.sleep(0.1)
+            await becomes(lambda: replicas(node), 2)
             await node.client.delete(Deployment, "busy", "default")
-            while (await node.client.list(PodMetrics)).items:
-                await asyncio.sleep(0.1)
+            await becomes(lambda: measured(node), 0)
 
     on_node(tmp_path / "node", scenario, metrics_period=2.0)
+
+
+async def becomes(ask: Callable[[], Awaitable[int]], wanted: int) -> None:
+    while await ask() != wanted:  # noqa: ASYNC110 (the server's to know)
+        await asyncio.sleep(0.1)
+
+
+async def replicas(node: RealNode) -> int:
+    return (await node.client.get(Deployment, "busy", "default")).spec.replicas
+
+
+async def measured(node: RealNode) -> int:
+    return len((await node.client.list(PodMetrics)).items)
 
 
 async def until_busy(node: RealNode) -> int:
@@ -148,7 +159,7 @@ def until(attempt: Callable[[], Answer], holds: Callable[[Answer], bool]) -> Ans
 
 
 def test_what_is_used(cli: Cli) -> None:
-    answer = until(lambda: cli.run("top", "pods"), lambda answer: answer.code == 0)
+    answer = until(lambda: cli.run("top", "pods"), lambda answer: len(answer.lines()) == 3)
     assert [line.split()[1:] for line in answer.lines()[1:]] == [["0m", "0Mi"]] * 2
     names = [line.split()[0] for line in answer.lines()[1:]]
     assert cli.ok("top", "pod", names[0], "--no-headers").lines() == [
