@@ -16,7 +16,18 @@ from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.whole import Cluster, deployment, run
 
-VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch")
+VERBS = (
+    "get",
+    "list",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "bind",
+    "batch",
+    "get_scale",
+    "update_scale",
+)
 Fault = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Coroutine[Any, Any, Any]]
 
 

@@ -47,10 +47,11 @@ class Cluster:
         if self.nodes is not None:
             self.nodes.cancel()
 
-    async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
+    async def until(self, holds: Callable[[], Awaitable[object]], every: float = 0.1) -> None:
+        """Asked `every` so many fake seconds, which is what a long scenario costs."""
         async with asyncio.timeout(PATIENCE):
             while not await holds():  # noqa: ASYNC110 (the server's to know)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(every)
 
     async def deployment(self, name: str = "web") -> Deployment:
         return await self.client.get(Deployment, name, "default")
