@@ -6,6 +6,10 @@ deterministic. What an informer promises: after a lost connection it resumes whe
 forgotten that version (Expired) it lists again and tells its handlers the difference, deletions included, as if it
 had never been away.
 
+A list is of the latest state, the first one too. Kubernetes' informers begin with whatever the server's cache has,
+which may be older than the last write of the process that ran here before: a controller that is back at once after a
+crash would not see the pod that it made a moment ago, and make another.
+
 Objects in `objects` are shared by everybody in the process. Read them; to change one, copy it first.
 """
 
@@ -79,7 +83,7 @@ class Informer(Generic[M]):
                 # Timeout: the server has not come as far as we have seen; its store was put back to an older state.
                 log.info("relist kind=%s because=%r", self.kind.__name__, error.message)
                 with suppress(ApiError):  # whatever it is, the next round meets it and waits
-                    await self._relist(version="")
+                    await self._relist()
             except ApiError as error:
                 level = logging.INFO if isinstance(error, Unavailable) else logging.WARNING
                 log.log(level, "watch_broken kind=%s error=%r", self.kind.__name__, error.message)
@@ -88,15 +92,12 @@ class Informer(Generic[M]):
 
     async def _follow(self) -> None:
         if not self.version:
-            await self._relist(version="0")
+            await self._relist()
         async for batch in self._client.watch(self.kind, self.which, version=self.version):
             self._apply(batch)
 
-    async def _relist(self, *, version: str) -> None:
-        try:
-            listing = await self._client.list(self.kind, self.which, version=version)
-        except (Expired, Timeout):
-            listing = await self._client.list(self.kind, self.which)
+    async def _relist(self) -> None:
+        listing = await self._client.list(self.kind, self.which)
         fresh = {kinds.object_key(obj): obj for obj in listing.items}
         for key in self.objects.keys() - fresh.keys():
             self._change(key, None)

@@ -20,6 +20,8 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # What stays with the Deployment when it goes back: these annotations say nothing about a template.
 STAY = (
     LAST_APPLIED, REVISION, f"{_PREFIX}revision-history", f"{_PREFIX}desired-replicas", f"{_PREFIX}max-replicas",
+    "helmling.dev/rollback-on-deadline", "helmling.dev/was-fully-available",
+    "helmling.dev/rolled-back-from", "helmling.dev/rolled-back-to",
 )  # fmt: skip
 Revisions = dict[int, Any]  # number -> ReplicaSet, the oldest first
 

@@ -5,16 +5,15 @@ in its policy's 40 seconds; only a controller that begins anew has forgotten how
 """
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from api.client import Client, Selection
 from proto.v1.apps_pb2 import Deployment
 from proto.v1.policy_pb2 import HorizontalPodAutoscaler
+from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost
 from tests.cluster.test_autoscaling import Traffic, autoscaler, size, web
-from tests.cluster.test_workload_failures import Fault, FaultyAt, reply_lost, request_lost
-from tests.cluster.whole import Cluster, run
+from tests.cluster.whole import Cluster
 
 MOST, PERIOD = 3, 40  # seconds
 
@@ -58,20 +57,17 @@ async def one_load(world: Cluster, traffic: Traffic, *, patient: bool = True) ->
         assert sizes[2][0] - sizes[1][0] >= PERIOD - 1
 
 
+def life(traffic: Traffic, *, patient: bool) -> Life:
+    async def scenario(world: Cluster) -> None:
+        await one_load(world, traffic, patient=patient)
+
+    return scenario
+
+
 def live_with(at: int, fault: Fault) -> int:
     """How many calls the controllers made."""
-    clients: list[FaultyAt] = []
     traffic = Traffic(4.0)
-
-    def wrap(client: Client) -> Any:
-        clients.append(FaultyAt(client, at, fault))
-        return clients[0]
-
-    async def scenario(world: Cluster) -> None:
-        await one_load(world, traffic)
-
-    run(scenario, nodes=1, wrap=wrap, runtime=traffic.runtime)
-    return clients[0].calls
+    return live(life(traffic, patient=True), at, fault, runtime=traffic.runtime)
 
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
@@ -83,31 +79,6 @@ def test_any_call_that_fails_is_healed(fault: Fault) -> None:
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    total = live_with(0, request_lost)
-    for n in range(1, total + 1):
-        _crash_after(n)
-
-
-def _crash_after(n: int) -> None:
-    crashed, traffic = asyncio.Event(), Traffic(4.0)
-
-    async def crash(call: Any) -> Any:
-        await call()
-        crashed.set()
-        await asyncio.Event().wait()  # the process is no more
-
-    async def follow(world: Cluster) -> None:
-        await crashed.wait()
-        world.stop_controllers()
-        await asyncio.sleep(1)
-        world.start_controllers(world.client)
-
-    async def scenario(world: Cluster) -> None:
-        following = world.tasks.create_task(follow(world))
-        await one_load(world, traffic, patient=False)
-        following.cancel()
-
-    def wrap(client: Client) -> Any:
-        return FaultyAt(client, n, crash)
-
-    run(scenario, nodes=1, wrap=wrap, runtime=traffic.runtime)
+    for n in range(1, live_with(0, request_lost) + 1):
+        traffic = Traffic(4.0)
+        crash(life(traffic, patient=False), n, runtime=traffic.runtime)

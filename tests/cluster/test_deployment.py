@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from api.client import Client, Delete, Selection
-from control_plane.controllers.deployment.notes import REVISION
+from control_plane.controllers.deployment.notes import REVISION, ROLLED_BACK_FROM, WANTED
 from control_plane.controllers.deployment.plan import new_set
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
-from proto.v1.cluster_pb2 import Namespace
+from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.whole import Cluster, deployment, is_ready, run
@@ -248,5 +248,94 @@ def test_a_namespace_goes_with_its_deployments() -> None:
 
         await world.until(gone)
         assert await _nothing(world)
+
+    run(scenario)
+
+
+def with_rollback(**spec: Any) -> Deployment:
+    made = deployment(4, progressDeadlineSeconds=60, **spec)
+    made.metadata.annotations[WANTED] = "true"
+    return made
+
+
+def image_of(found: Deployment) -> str:
+    return found.spec.template.spec.containers[0].image
+
+
+async def _record_progress(client: Client, seen: list[tuple[str, str]]) -> None:
+    """Image and reason of each version of the Deployment, as somebody sees them who waits for its rollout."""
+    version = (await client.list(Deployment)).version
+    async for batch in client.watch(Deployment, version=version, bookmarks=False):
+        seen += [(image_of(event.object), reason(event.object, "Progressing")) for event in batch]
+
+
+def test_a_bad_version_is_rolled_back_if_that_is_asked_for() -> None:
+    """Past a version that was bad as well; and who waits for the bad one is told that it failed, before it is gone."""
+
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(with_rollback())
+        await world.until(world.complete)
+        await world.image("registry.test/bad:0")
+        await asyncio.sleep(30)
+        seen: list[tuple[str, str]] = []
+        recording = world.tasks.create_task(_record_progress(world.client, seen))
+        await world.image(BAD)  # revision 3; 2 never got anywhere
+
+        async def back() -> bool:
+            return image_of(await world.deployment()) == "registry.test/app:1"
+
+        await world.until(back)
+        assert (BAD, "ProgressDeadlineExceeded") in seen
+        recording.cancel()
+        await world.until(world.complete)
+        found = await world.deployment()
+        good = (await world.sets())[-1]
+        assert good.metadata.annotations[REVISION] == "4"
+        assert reason(found, "Progressing") == "NewReplicaSetAvailable"
+        assert reason(found, "RolledBack") == "ProgressDeadlineExceeded"
+        assert found.metadata.annotations[ROLLED_BACK_FROM] == "3"
+        told = (
+            "Revision 3 exceeded its progress deadline: rolled back to the template of revision 1"
+        )
+        assert ("DeploymentRollback", told) in await world.said("web")
+        await world.image(NEW)
+        await world.until(world.complete)
+        found = await world.deployment()
+        assert ROLLED_BACK_FROM not in found.metadata.annotations
+        assert reason(found, "RolledBack") == ""
+
+    run(scenario)
+
+
+def test_a_rollback_that_fails_is_the_last() -> None:
+    async def scenario(world: Cluster) -> None:
+        made = with_rollback()
+        made.spec.strategy.type = "Recreate"
+        await world.client.create(made)
+        await world.until(world.complete)
+        await world.image(BAD)
+        await asyncio.sleep(10)
+        for node in (await world.client.list(Node)).items:  # from now on no pod finds a place
+            patch = {"spec": {"unschedulable": True}}
+            await world.client.patch(Node, node.metadata.name, "", patch)
+        await asyncio.sleep(3600)
+        found = await world.deployment()
+        assert image_of(found) == "registry.test/app:1"
+        assert reason(found, "Progressing") == "ProgressDeadlineExceeded"
+        rollbacks = [why for why, _ in await world.said("web") if why.startswith("DeploymentRoll")]
+        assert rollbacks == ["DeploymentRollback", "DeploymentRollbackFailed"]
+
+    run(scenario)
+
+
+def test_without_a_good_version_it_stays() -> None:
+    async def scenario(world: Cluster) -> None:
+        made = with_rollback()
+        made.spec.template.spec.containers[0].image = BAD
+        await world.client.create(made)
+        await asyncio.sleep(3600)
+        assert image_of(await world.deployment()) == BAD
+        rollbacks = [why for why, _ in await world.said("web") if why.startswith("DeploymentRoll")]
+        assert rollbacks == ["DeploymentRollbackRevisionNotFound"]
 
     run(scenario)

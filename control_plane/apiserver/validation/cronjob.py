@@ -3,9 +3,9 @@
 import zoneinfo
 
 from api.errors import Cause
+from api.schedule import schedule_problem
 from control_plane.apiserver.validation import causes
 from control_plane.apiserver.validation.job import validate_job_spec
-from control_plane.apiserver.validation.schedule import schedule_problem
 from proto.v1.batch_pb2 import CronJob, CronJobSpec
 
 NAME_LIMIT = 52  # 63, less the minute that the names of its Jobs end in

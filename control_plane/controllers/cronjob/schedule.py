@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from control_plane.apiserver.validation.schedule import schedule_problem
+from api.schedule import schedule_problem
 
 # No change of clocks that still happens moves them by more, nor do two come so close to each other.
 NEAR = timedelta(hours=3)

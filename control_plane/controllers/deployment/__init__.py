@@ -8,6 +8,7 @@ old ones to the new one, a few at a time, never leaving its bounds. Read in this
     notes.py        what is written down in annotations: revisions, and the size that was asked for
     sizes.py        one step of a rollout, of a Recreate, of a scaling: numbers in, numbers out
     status.py       what the Deployment reports, and whether it gets on
+    rollback.py     going back without being told, for those who ask for it
     plan.py         one step as a whole
     main.py         the hands
 """

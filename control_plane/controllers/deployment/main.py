@@ -14,9 +14,9 @@ from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
 from control_plane.controllers import owners
-from control_plane.controllers.deployment import notes, template
+from control_plane.controllers.deployment import rollback, template
 from control_plane.controllers.deployment import status as reports
-from control_plane.controllers.deployment.plan import next_look, plan
+from control_plane.controllers.deployment.plan import Notes, next_look, plan
 from control_plane.controllers.pods import is_over
 from proto.v1.apps_pb2 import Deployment, DeploymentStatus, ReplicaSet
 from proto.v1.pod_pb2 import Pod
@@ -66,8 +66,9 @@ class Deployments:
             self._tell(deployment, after.metadata.name, before.spec.replicas, after.spec.replicas)
         for rs in todo.delete:
             await self._delete(rs)
-        deployment = await self._note_revision(deployment, todo.revision)
-        await self._report(deployment, todo.status)
+        deployment = await self._note(deployment, todo.notes)
+        deployment = await self._report(deployment, todo.status)
+        await self._roll_back(deployment, sets, todo.back)
         return next_look(deployment, todo.status, now)
 
     def _old_pods(self, deployment: Deployment, sets: list[ReplicaSet]) -> bool:
@@ -139,21 +140,32 @@ class Deployments:
         with suppress(NotFound):
             await self.client.delete(ReplicaSet, meta.name, meta.namespace, Delete(uid=meta.uid))
 
-    async def _note_revision(self, deployment: Deployment, revision: str) -> Deployment:
+    async def _note(self, deployment: Deployment, annotations: Notes) -> Deployment:
         """The Deployment as it is then."""
-        if not revision:
+        if not annotations:
             return deployment
         meta = deployment.metadata
-        patch = {"metadata": {"uid": meta.uid, "annotations": {notes.REVISION: revision}}}
+        patch = {"metadata": {"uid": meta.uid, "annotations": dict(annotations)}}
         return await self.client.patch(Deployment, meta.name, meta.namespace, patch)
 
-    async def _report(self, deployment: Deployment, status: DeploymentStatus) -> None:
+    async def _report(self, deployment: Deployment, status: DeploymentStatus) -> Deployment:
+        """The Deployment as it is then."""
         if status == deployment.status:
-            return
+            return deployment
         copy = Deployment()
         copy.CopyFrom(deployment)
         copy.status.CopyFrom(status)
-        await self.client.update(copy, subresource="status")
+        return await self.client.update(copy, subresource="status")
+
+    async def _roll_back(
+        self, deployment: Deployment, sets: list[ReplicaSet], decision: rollback.Decision
+    ) -> None:
+        """After the deadline has been reported: whoever waits for the rollout sees that it has failed."""
+        new = template.find_new(deployment, sets)
+        if decision.back_to is not None and new is not None:
+            await self.client.update(rollback.gone_back(deployment, new, decision.back_to))
+        if decision.told:
+            self.recorder.event(deployment, *decision.told)
 
 
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:

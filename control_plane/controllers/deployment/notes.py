@@ -14,8 +14,13 @@ from proto.v1.apps_pb2 import Deployment, ReplicaSet
 _PREFIX = "deployment.kubernetes.io/"
 REVISION, HISTORY = _PREFIX + "revision", _PREFIX + "revision-history"
 DESIRED, MAXIMUM = _PREFIX + "desired-replicas", _PREFIX + "max-replicas"
+CHANGE_CAUSE = "kubernetes.io/change-cause"
+# Ours: see rollback.py. The first is the user's, the second is put on a ReplicaSet, the others on the Deployment.
+WANTED, FULLY_AVAILABLE = "helmling.dev/rollback-on-deadline", "helmling.dev/was-fully-available"
+ROLLED_BACK_FROM, ROLLED_BACK_TO = "helmling.dev/rolled-back-from", "helmling.dev/rolled-back-to"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-OWN = frozenset((REVISION, HISTORY, DESIRED, MAXIMUM, LAST_APPLIED))  # not copied
+ROLLBACK = (FULLY_AVAILABLE, ROLLED_BACK_FROM, ROLLED_BACK_TO)
+OWN = frozenset((REVISION, HISTORY, DESIRED, MAXIMUM, LAST_APPLIED, *ROLLBACK))  # not copied
 HISTORY_LENGTH = 2000  # characters
 
 

@@ -4,16 +4,18 @@ The order is Kubernetes': a Deployment that is being deleted only reports; one t
 sizes and its template is not looked at; else its strategy makes one step.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from control_plane.controllers import owners
-from control_plane.controllers.deployment import notes, sizes, template
+from control_plane.controllers.deployment import notes, rollback, sizes, template
 from control_plane.controllers.deployment import status as reports
 from control_plane.controllers.deployment.sizes import Sizes
 from proto.v1.apps_pb2 import Deployment, DeploymentStatus, ReplicaSet
+
+Notes = Mapping[str, str | None]  # annotations; None: to be taken away
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Plan:
     create: ReplicaSet | None = None
     write: Sequence[tuple[ReplicaSet, ReplicaSet]] = ()  # as it is, and as it shall be
     delete: Sequence[ReplicaSet] = ()
-    revision: str = ""  # to be noted in the Deployment; empty: it is
+    notes: Notes = field(default_factory=dict)  # to be written into the Deployment
+    back: rollback.Decision = rollback.NOTHING
 
 
 def plan(
@@ -35,15 +38,14 @@ def plan(
     if deployment.metadata.HasField("deletionTimestamp"):
         return Plan(status)
     reports.note_pause(deployment, status, now)
+    rollback.note(deployment, status, new, now)
     paused = deployment.spec.paused
     if paused or sizes.was_scaled(deployment, sets):
         resized = sizes.scaled(deployment, new, old)
         write = _writes(deployment, new, old, resized)
         if paused or any(before.metadata.name in resized for before, _ in write):
             delete = surplus(deployment, old) if paused else ()
-            return Plan(
-                status, write=write, delete=delete, revision=_revision(deployment, new, old)
-            )
+            return Plan(status, write=write, delete=delete, notes=_notes(deployment, new, old))
     return _rollout(deployment, new, old, status, now, old_pods=old_pods)
 
 
@@ -61,17 +63,23 @@ def _rollout(
     reports.note_failures(status, new, old, now)
     if new is None and not waits:
         return _beginning(deployment, old, status, now)
-    if new is not None and reports.has_deadline(deployment):
-        _note_found(status, new, now)
+    first = reports.condition(status, reports.PROGRESSING) is None
+    if new is not None and first and reports.has_deadline(deployment):
+        reports.note_found(status, new, now)
     reports.note_progress(deployment, status, new, now)
     if recreate or new is None:
         resized = sizes.recreate(deployment, new, old, old_pods=old_pods)
     else:
         resized = sizes.rolling(deployment, new, old)
-    write = _writes(deployment, new, old, resized)
-    finished = not resized and reports.is_complete(deployment, status)
-    delete = surplus(deployment, old) if finished else ()
-    return Plan(status, None, write, delete, _revision(deployment, new, old))
+    complete = reports.is_complete(deployment, status)
+    write = _writes(deployment, new, old, resized, good=complete and rollback.is_wanted(deployment))
+    return Plan(
+        status,
+        write=write,
+        delete=surplus(deployment, old) if complete and not resized else (),
+        notes=_notes(deployment, new, old),
+        back=rollback.decide(deployment, status, new, old),
+    )
 
 
 def _beginning(
@@ -82,13 +90,7 @@ def _beginning(
     told = ("True", reports.CREATED, f'Created new replica set "{made.metadata.name}"')
     if reports.has_deadline(deployment):
         reports.set_condition(status, (reports.PROGRESSING, *told), now)
-    return Plan(status, create=made, revision=made.metadata.annotations[notes.REVISION])
-
-
-def _note_found(status: DeploymentStatus, new: ReplicaSet, now: datetime) -> None:
-    if reports.condition(status, reports.PROGRESSING) is None:
-        told = ("True", reports.FOUND, f'Found new replica set "{new.metadata.name}"')
-        reports.set_condition(status, (reports.PROGRESSING, *told), now)
+    return Plan(status, create=made, notes=_notes(deployment, made, old))
 
 
 def new_set(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
@@ -112,9 +114,14 @@ def new_set(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
 
 
 def _writes(
-    deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet], resized: Sizes
+    deployment: Deployment,
+    new: ReplicaSet | None,
+    old: Sequence[ReplicaSet],
+    resized: Sizes,
+    *,
+    good: bool = False,
 ) -> list[tuple[ReplicaSet, ReplicaSet]]:
-    """Changed copies of the sets that change."""
+    """Changed copies of the sets that change. `good`: all pods of the new one are available, and that is noted."""
     changed = []
     for rs in (*((new,) if new else ()), *old):
         copy = ReplicaSet()
@@ -122,6 +129,8 @@ def _writes(
         if rs is new:
             notes.note_revision(copy, deployment, old)
             copy.spec.minReadySeconds = deployment.spec.minReadySeconds
+            if good and copy.spec.replicas:
+                copy.metadata.annotations[notes.FULLY_AVAILABLE] = "true"
         if rs.metadata.name in resized:
             copy.spec.replicas = resized[rs.metadata.name]
             notes.note_size(copy, deployment)
@@ -130,11 +139,16 @@ def _writes(
     return changed
 
 
-def _revision(deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> str:
+def _notes(deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> Notes:
+    """The revision, and nothing of a rollback that has been overtaken by another change."""
     if new is None:
-        return ""
-    wanted = str(max(notes.revision(new), notes.next_revision(old)))
-    return "" if deployment.metadata.annotations.get(notes.REVISION) == wanted else wanted
+        return {}
+    revision = str(max(notes.revision(new), notes.next_revision(old)))
+    wanted: dict[str, str | None] = {notes.REVISION: revision}
+    if not rollback.is_rollback(deployment, new):
+        wanted |= {notes.ROLLED_BACK_FROM: None, notes.ROLLED_BACK_TO: None}
+    present = deployment.metadata.annotations
+    return {name: value for name, value in wanted.items() if present.get(name) != value}
 
 
 def surplus(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[ReplicaSet]:

@@ -121,6 +121,12 @@ def note_pause(deployment: Deployment, status: DeploymentStatus, now: datetime) 
         set_condition(status, (PROGRESSING, "Unknown", RESUMED, "Deployment is resumed"), now)
 
 
+def note_found(status: DeploymentStatus, new: ReplicaSet, now: datetime) -> None:
+    """The ReplicaSet of this template was there already: its clock begins."""
+    told = ("True", FOUND, f'Found new replica set "{new.metadata.name}"')
+    set_condition(status, (PROGRESSING, *told), now, renew=True)
+
+
 def note_progress(
     deployment: Deployment, status: DeploymentStatus, new: ReplicaSet | None, now: datetime
 ) -> None:

@@ -35,10 +35,10 @@ def hash_of(deployment: Deployment) -> str:
 
 def same(one: PodTemplateSpec, other: PodTemplateSpec) -> bool:
     """Equal, whatever the label with the hash says."""
-    return _without_hash(one) == _without_hash(other)
+    return without_hash(one) == without_hash(other)
 
 
-def _without_hash(template: PodTemplateSpec) -> PodTemplateSpec:
+def without_hash(template: PodTemplateSpec) -> PodTemplateSpec:
     copy = PodTemplateSpec()
     copy.CopyFrom(template)
     copy.metadata.labels.pop(HASH_LABEL, None)

@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from api import clock, controller, kinds
 from api.client import Client, Delete, Write
-from api.errors import AlreadyExists, ApiError, Internal, NotFound, Timeout, Unavailable
+from api.errors import ApiError, NotFound
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
@@ -37,12 +36,12 @@ from control_plane.controllers.job.verdict import (
     verdict,
 )
 from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.podhands import PodHands, batch
 from control_plane.controllers.pods import is_active, is_ending
 from proto.v1.batch_pb2 import Job, JobStatus
 from proto.v1.pod_pb2 import Pod
 
 JOB = "job"  # an index of pods
-NO_ANSWER = (Unavailable, Timeout, Internal)  # the request may have had its effect
 
 
 def job_of(pod: Pod) -> Iterable[str]:
@@ -64,6 +63,7 @@ class Jobs:
     def __post_init__(self) -> None:
         self._jobs, self._pods = self.informers.of(Job), self.informers.of(Pod)
         self._pods.add_index(JOB, job_of)
+        self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
         self._jobs.add_handler(self._on_job)
@@ -167,7 +167,8 @@ class Jobs:
         """Take the finalizer off; the pods as they are then. Raises Conflict if one has changed meanwhile."""
         tracked = [pod for pod in pods if is_tracked(pod)]
         free = [pod for pod in pods if not is_tracked(pod)]
-        outcomes = await self._batch([Write("update", _without_finalizer(pod)) for pod in tracked])
+        writes = [Write("update", _without_finalizer(pod)) for pod in tracked]
+        outcomes = await batch(self.client, writes)
         for outcome in outcomes:
             if not isinstance(outcome, ApiError):
                 free.append(outcome)
@@ -195,69 +196,12 @@ class Jobs:
         await self._create(job, drafts, ledger)
 
     async def _create(self, job: Job, pods: Sequence[Pod], ledger: Ledger) -> None:
-        """Slow start: each batch is twice as big as the one before, and none follows a failure."""
-        done, size = 0, 1
-        while done < len(pods):
-            some = pods[done : done + size]
-            ledger.begin_creating((pod.metadata.name for pod in some), clock.now())
-            outcomes = await self._batch([Write("create", pod) for pod in some])
-            errors = [
-                await self._created(job, pod, outcome, ledger)
-                for pod, outcome in zip(some, outcomes, strict=True)
-            ]
-            for error in filter(None, errors):
-                raise error
-            done, size = done + len(some), size * 2
-
-    async def _created(self, job: Job, pod: Pod, outcome: Any, ledger: Ledger) -> ApiError | None:
-        """What is wrong, if anything is."""
-        name = pod.metadata.name
-        if not isinstance(outcome, ApiError):
-            self.recorder.event(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
-            return None
-        if isinstance(outcome, AlreadyExists) and await self._is_ours(job, pod):
-            return None  # an earlier request did arrive
-        if isinstance(outcome, NO_ANSWER):
-            ledger.lost(name)
-        else:
-            ledger.forget(name)
-        if any(cause.reason == "NamespaceTerminating" for cause in outcome.causes):
-            return None  # nobody wants the pod any more
-        told = f"Error creating: {outcome.message}"
-        self.recorder.event(job, "Warning", "FailedCreate", told)
-        return outcome
-
-    async def _is_ours(self, job: Job, pod: Pod) -> bool:
-        meta = pod.metadata
-        try:
-            return owners.is_managed_by(await self.client.get(Pod, meta.name, meta.namespace), job)
-        except NotFound:
-            return False
+        if error := await self._hands.create(job, pods, ledger):
+            raise error
 
     async def _delete(self, job: Job, pods: Sequence[Pod], ledger: Ledger) -> None:
-        ledger.begin_deleting((pod.metadata.uid for pod in pods), clock.now())
-        outcomes = await self._batch([Write("delete", pod) for pod in pods])
-        errors = []
-        for pod, outcome in zip(pods, outcomes, strict=True):
-            name = pod.metadata.name
-            if not isinstance(outcome, ApiError):
-                self.recorder.event(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
-            elif not isinstance(outcome, NotFound):
-                ledger.forget(pod.metadata.uid)  # to be asked for again; a second time does no harm
-                told = f"Error deleting: {outcome.message}"
-                self.recorder.event(job, "Warning", "FailedDelete", told)
-                errors.append(outcome)
-        if errors:
-            raise errors[0]
-
-    async def _batch(self, writes: Sequence[Write[Pod]]) -> Sequence[Any]:
-        """One outcome for each write; if nobody answers, that is everybody's."""
-        if not writes:
-            return []
-        try:
-            return await self.client.batch(writes)
-        except ApiError as error:
-            return [error] * len(writes)
+        if error := await self._hands.delete(job, pods, ledger):
+            raise error
 
 
 def _without_finalizer(pod: Pod) -> Pod:

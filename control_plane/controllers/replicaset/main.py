@@ -2,19 +2,18 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from api import clock, controller
-from api.client import Client, Write
-from api.errors import AlreadyExists, ApiError, Internal, NotFound, Timeout, Unavailable
+from api.client import Client
 from api.informer import Informers
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
 from control_plane.controllers import owners
 from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_active, is_ending
 from control_plane.controllers.replicaset.plan import (
     Failure,
@@ -27,7 +26,6 @@ from control_plane.controllers.replicaset.plan import (
 from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus
 from proto.v1.pod_pb2 import Pod
 
-NO_ANSWER = (Unavailable, Timeout, Internal)  # the request may have had its effect
 _PREFIX = 63 - SUFFIX_LENGTH
 
 
@@ -49,6 +47,7 @@ class ReplicaSets:
         self._sets, self._pods = self.informers.of(ReplicaSet), self.informers.of(Pod)
         owners.index(self._pods)
         owners.index(self._sets)
+        self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
         self._sets.add_handler(self._on_set)
@@ -99,85 +98,11 @@ class ReplicaSets:
 
     async def _act(self, rs: ReplicaSet, todo: Plan, ledger: Ledger) -> Failure | None:
         if todo.delete:
-            error = await self._delete(rs, todo.delete, ledger)
+            error = await self._hands.delete(rs, todo.delete, ledger)
             return Failure("FailedDelete", error) if error else None
         names = [*todo.again, *(draw_name(rs) for _ in range(todo.create))]
-        error = await self._create(rs, names, ledger)
+        error = await self._hands.create(rs, [new_pod(rs, name) for name in names], ledger)
         return Failure("FailedCreate", error) if error else None
-
-    async def _create(
-        self, rs: ReplicaSet, names: Sequence[str], ledger: Ledger
-    ) -> ApiError | None:
-        """Slow start: each batch is twice as big as the one before, and none follows a failure."""
-        done, size = 0, 1
-        while done < len(names):
-            some = names[done : done + size]
-            ledger.begin_creating(some, clock.now())
-            outcomes = await self._batch([Write("create", new_pod(rs, name)) for name in some])
-            errors = [
-                error
-                for name, outcome in zip(some, outcomes, strict=True)
-                if (error := await self._created(rs, name, outcome, ledger))
-            ]
-            if errors:
-                return errors[0]
-            done, size = done + len(some), size * 2
-        return None
-
-    async def _created(
-        self, rs: ReplicaSet, name: str, outcome: Any, ledger: Ledger
-    ) -> ApiError | None:
-        """What is wrong, if anything is."""
-        if isinstance(outcome, AlreadyExists):
-            ledger.lost(name)  # until we know whose it is
-            if await self._is_ours(rs, name):
-                ledger.confirm(name)
-                return None  # an earlier request did arrive
-        if not isinstance(outcome, ApiError):
-            self.recorder.event(rs, "Normal", "SuccessfulCreate", f"Created pod: {name}")
-            return None
-        if isinstance(outcome, NO_ANSWER):
-            ledger.lost(name)
-        else:
-            ledger.forget(name)
-        if any(cause.reason == "NamespaceTerminating" for cause in outcome.causes):
-            return None  # nobody wants the pod any more
-        self.recorder.event(rs, "Warning", "FailedCreate", f"Error creating: {outcome.message}")
-        return outcome
-
-    async def _is_ours(self, rs: ReplicaSet, name: str) -> bool:
-        try:
-            return owners.is_managed_by(await self.client.get(Pod, name, rs.metadata.namespace), rs)
-        except NotFound:
-            return False
-
-    async def _delete(self, rs: ReplicaSet, pods: Sequence[Pod], ledger: Ledger) -> ApiError | None:
-        """All at once. A pod that is gone already is what was wanted."""
-        ledger.begin_deleting((pod.metadata.uid for pod in pods), clock.now())
-        outcomes = await self._batch([Write("delete", pod) for pod in pods])
-        errors = []
-        for pod, outcome in zip(pods, outcomes, strict=True):
-            if not isinstance(outcome, ApiError):
-                said = f"Deleted pod: {pod.metadata.name}"
-                self.recorder.event(rs, "Normal", "SuccessfulDelete", said)
-            elif not isinstance(outcome, NotFound):
-                self._not_deleted(rs, pod, outcome, ledger)
-                errors.append(outcome)
-        return errors[0] if errors else None
-
-    def _not_deleted(self, rs: ReplicaSet, pod: Pod, error: ApiError, ledger: Ledger) -> None:
-        if isinstance(error, NO_ANSWER):
-            ledger.lost(pod.metadata.uid)
-        else:
-            ledger.forget(pod.metadata.uid)
-        self.recorder.event(rs, "Warning", "FailedDelete", f"Error deleting: {error.message}")
-
-    async def _batch(self, writes: Sequence[Write[Pod]]) -> Sequence[Any]:
-        """One outcome for each write; if nobody answers, that is everybody's."""
-        try:
-            return await self.client.batch(writes)
-        except ApiError as error:
-            return [error] * len(writes)
 
     async def _report(self, rs: ReplicaSet, status: ReplicaSetStatus) -> None:
         """Whatever version the set has: nobody else writes its status, and the cache lags behind our last report."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.jsonform import to_json
-from control_plane.apiserver.validation.schedule import schedule_problem
+from api.schedule import schedule_problem
 from tests.manifests import NOW, complaints, created, strategy, updated
 
 Change = dict[str, Any]

@@ -62,7 +62,7 @@ def test_the_first_set_has_a_name_labels_notes_and_an_owner() -> None:
         notes.MAXIMUM: "4",
         "kubernetes.io/change-cause": "because",
     }
-    assert todo.revision == "1"
+    assert todo.notes == {notes.REVISION: "1"}
     told = f'Created new replica set "{rs.metadata.name}"'
     assert progress(todo.status) == ("True", "NewReplicaSetCreated", told)
 
@@ -95,7 +95,7 @@ def test_going_back_reuses_the_old_set_under_a_new_revision() -> None:
     assert after.metadata.annotations[notes.REVISION] == "3"
     assert after.metadata.annotations[notes.HISTORY] == "1"
     assert after.spec.replicas == 1
-    assert todo.revision == "3"
+    assert todo.notes == {notes.REVISION: "3"}
     assert one.metadata.annotations[notes.REVISION] == "1", "what came from the cache is not ours"
 
 
@@ -110,7 +110,7 @@ def test_complete_then_quiet() -> None:
     again = plan(deployment, [rs], NOW + timedelta(hours=1), old_pods=False)
     assert again.status == deployment.status
     assert again.create is None
-    assert (again.write, tuple(again.delete), again.revision) == ([], (), "")
+    assert (again.write, tuple(again.delete), again.notes) == ([], (), {})
     assert next_look(deployment, again.status, NOW) is None
 
 
