@@ -4,6 +4,8 @@ The forms are those of Kubernetes' metrics server: cpu in cores with nine places
 ("2048Ki"), the window as a duration in seconds ("15.032s").
 """
 
+from functools import lru_cache
+
 from api.quantity import NANO, Quantity
 
 CPU, MEMORY = "cpu", "memory"
@@ -11,7 +13,17 @@ CPU, MEMORY = "cpu", "memory"
 
 def usage(nanocores: int, memory: int) -> dict[str, str]:
     """`memory` is in bytes."""
-    return {CPU: str(Quantity(nanocores)), MEMORY: str(Quantity(memory * NANO, "binary"))}
+    return {CPU: _cores(nanocores), MEMORY: _bytes(memory)}
+
+
+@lru_cache(maxsize=4096)  # most pods are idle, and alike
+def _cores(nanocores: int) -> str:
+    return str(Quantity(nanocores))
+
+
+@lru_cache(maxsize=4096)
+def _bytes(memory: int) -> str:
+    return str(Quantity(memory * NANO, "binary"))
 
 
 def window(seconds: float) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from api import clock, measures
 from node_agent.runtime.model import Usage
 from proto.v1.cluster_pb2 import Node
@@ -54,11 +56,12 @@ def report(node: Node, before: Look, now: Look) -> MetricsReport:
     """What the node and its pods have used between the two."""
     made = MetricsReport(node=node.metadata.name)
     every: list[Rate] = []
+    stamp = clock.timestamp(now.at)
     for uid, reading in now.pods.items():
         earlier = before.pods.get(uid)
         rates = pod_rates(earlier.containers if earlier else {}, reading.containers, before, now)
         if rates:
-            made.pods.append(_pod_metrics(reading.pod, rates, now.at))
+            made.pods.append(_pod_metrics(reading.pod, rates, stamp))
             every += rates.values()
     window = _seconds(before, now)
     if window <= 0:
@@ -67,8 +70,8 @@ def report(node: Node, before: Look, now: Look) -> MetricsReport:
     machine = made.machine
     machine.metadata.name = node.metadata.name
     machine.metadata.labels.update(node.metadata.labels)
-    machine.metadata.creationTimestamp.CopyFrom(clock.timestamp(now.at))
-    machine.timestamp.CopyFrom(clock.timestamp(now.at))
+    machine.metadata.creationTimestamp.CopyFrom(stamp)
+    machine.timestamp.CopyFrom(stamp)
     machine.window = measures.window(window)
     machine.usage.update(measures.usage(whole.nanocores, whole.memory))
     return made
@@ -118,14 +121,14 @@ def _seconds(before: Look, now: Look) -> float:
     return (now.at - before.at).total_seconds()
 
 
-def _pod_metrics(pod: Pod, rates: Mapping[str, Rate], at: datetime) -> PodMetrics:
+def _pod_metrics(pod: Pod, rates: Mapping[str, Rate], stamp: Timestamp) -> PodMetrics:
     """The longest window of its containers is the pod's."""
     meta = pod.metadata
     made = PodMetrics(window=measures.window(max(rate.window for rate in rates.values())))
     made.metadata.name, made.metadata.namespace = meta.name, meta.namespace
     made.metadata.labels.update(meta.labels)
-    made.metadata.creationTimestamp.CopyFrom(clock.timestamp(at))
-    made.timestamp.CopyFrom(clock.timestamp(at))
+    made.metadata.creationTimestamp.CopyFrom(stamp)
+    made.timestamp.CopyFrom(stamp)
     for name, rate in rates.items():
         usage = measures.usage(rate.nanocores, rate.memory)
         made.containers.add(name=name, usage=usage)
