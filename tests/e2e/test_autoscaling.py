@@ -171,8 +171,8 @@ def test_what_is_used(cli: Cli) -> None:
         lambda: cli.run("top", "nodes"),
         lambda answer: "unknown" not in answer.out + answer.err and answer.code == 0,
     )
-    assert nodes.lines()[1].split() == ["n-0", "0m", "0%", "0Mi", "0%"]
-    assert len(cli.ok("top", "nodes", "n-1").lines()) == 2
+    assert nodes.lines()[1].split() == ["n-1", "0m", "0%", "0Mi", "0%"]
+    assert len(cli.ok("top", "nodes", "n-2").lines()) == 2
     assert "default" in cli.ok("get", "pods.metrics.k8s.io", "-A").out
     assert "pods.metrics.k8s.io" in cli.ok("api-resources", "-o", "name").out
     assert cli.ok("get", "pods", "-o", "name").out.startswith("pod/")
