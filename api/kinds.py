@@ -18,7 +18,12 @@ from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
-from proto.v1.policy_pb2 import HorizontalPodAutoscaler, NodeMetrics, PodMetrics
+from proto.v1.policy_pb2 import (
+    HorizontalPodAutoscaler,
+    NodeMetrics,
+    PodDisruptionBudget,
+    PodMetrics,
+)
 
 
 class Object(Protocol):
@@ -105,6 +110,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(ControllerRevision, "apps", "v1", "controllerrevisions", (), status=False),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
+    Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
     Kind(
         HorizontalPodAutoscaler,
         "autoscaling",

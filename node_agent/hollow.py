@@ -15,6 +15,7 @@ from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
 from node_agent.machine import Machine
 from node_agent.metrics.reporter import MetricsReporter
+from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.podnetwork import ImaginedNetwork
 from node_agent.pods.disk import Nowhere
@@ -43,7 +44,12 @@ async def run_hollow(
     started: Callable[[list[Agent]], None] = lambda agents: None,
 ) -> None:
     """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
-    server = Server(client, StatusPublisher(client), PodSource(Informer(client, Pod)))
+    server = Server(
+        client,
+        StatusPublisher(client),
+        PodSource(Informer(client, Pod)),
+        NodeSource(Informer(client, Node)),
+    )
     ranges = POD_RANGES.subnets(new_prefix=24)
     async with asyncio.TaskGroup() as tasks:
         agents = [
@@ -53,7 +59,8 @@ async def run_hollow(
         nodes = dict(zip(names, _nodes(agents), strict=True))
         beats = Heartbeats(client, nodes)
         metrics = MetricsReporter(client, [agent.meter for agent in agents])
-        for loop in (server.pods.run, server.publisher.run, beats.run, metrics.run):
+        own = (beats.run, metrics.run)
+        for loop in (server.pods.run, server.nodes.run, server.publisher.run, *own):
             tasks.create_task(loop())
         for agent in agents:
             agent.start()

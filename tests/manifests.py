@@ -87,6 +87,12 @@ MANIFESTS: dict[str, dict[str, Any]] = {
             "maxReplicas": 5,
         },
     },
+    "PodDisruptionBudget": {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+    },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
