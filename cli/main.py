@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "delete": ("delete", INTERMEDIATE, "Delete resources by file names, stdin, resources and names, or by selector"),
     "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
     "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
+    "autoscale": ("autoscale", DEPLOY, "Set the number of pods by what they use"),
+    "top": ("top", "Cluster Management Commands", "Display resource (CPU/memory) usage"),
     "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
     "describe": ("describe", DEBUG, "Show details of a specific resource or group of resources"),
     "logs": ("logs", DEBUG, "Print the logs for a container in a pod"),
@@ -63,7 +65,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "autoscale", "certificate", "top", "cordon", "uncordon", "drain", "taint",
+    "expose", "certificate", "cordon", "uncordon", "drain", "taint",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 
