@@ -111,7 +111,8 @@ def _failed(rs: ReplicaSet, failure: Failure, now: datetime) -> WorkloadConditio
 
 def next_look(rs: ReplicaSet, active: Iterable[Pod], ledger: Ledger, now: datetime) -> float | None:
     """Seconds until time alone changes something: a pod becomes available, the ledger gives something up."""
-    moments = (available_at(pod, rs.spec.minReadySeconds) for pod in active)
+    delay = rs.spec.minReadySeconds
+    moments = (available_at(pod, delay) for pod in active) if delay else ()
     due = [moment for moment in (*moments, ledger.next_expiry()) if moment and moment > now]
     return (min(due) - now).total_seconds() if due else None
 
