@@ -6,7 +6,14 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from proto.v1.apps_pb2 import Deployment, ReplicaSet, Scale
+from proto.v1.apps_pb2 import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    Scale,
+    StatefulSet,
+)
 from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
@@ -77,6 +84,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
     Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
+    Kind(DaemonSet, "apps", "v1", "daemonsets", ("ds",), categories=("all",)),
+    Kind(StatefulSet, "apps", "v1", "statefulsets", ("sts",), categories=("all",), scale=True),
+    Kind(ControllerRevision, "apps", "v1", "controllerrevisions", (), status=False),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
 )

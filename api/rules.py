@@ -10,6 +10,7 @@ from proto.v1 import options_pb2
 
 TIMESTAMP = "google.protobuf.Timestamp"
 VALUE = "google.protobuf.Value"
+STRUCT = "google.protobuf.Struct"
 ANY = "google.protobuf.Any"
 
 
@@ -44,7 +45,9 @@ def is_object(field: FieldDescriptor) -> bool:
     """Whether its value (or each element) is a message of our own and no timestamp, plain value or map."""
     inner = field.message_type
     return (
-        inner is not None and not is_map(field) and inner.full_name not in (TIMESTAMP, VALUE, ANY)
+        inner is not None
+        and not is_map(field)
+        and inner.full_name not in (TIMESTAMP, VALUE, STRUCT, ANY)
     )
 
 

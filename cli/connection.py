@@ -1,23 +1,29 @@
 """The line to the API server: its verbs as plain calls, its errors as `api.errors`.
 
-The CLI waits for one answer at a time, so it uses gRPC's synchronous stubs (asyncio would cost it start-up time).
+The CLI waits for one answer at a time, so it uses gRPC's synchronous stubs (asyncio would cost it start-up time), and
+imports grpc itself only when there is more to do than a read that succeeds: see quickread.py.
 """
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NoReturn
 
 from api import rpc
 from api.errors import ApiError
 from api.kinds import Kind
 from api.rpc import pack, unpack
+from cli import quickread
 from cli.errors import CommandError
 from cli.kubeconfig import Target
-from cli.quickgrpc import RpcError, insecure_channel
 from proto.v1 import service_pb2 as service
 
 SHOW_CALLS = 6  # the verbosity from which each call is shown, as with kubectl
 MANAGER = "helmling"
+READS = {
+    method.name: method for method in rpc.methods("Resources") if method.name in ("Get", "List")
+}
 
 
 class Unreachable(CommandError):
@@ -33,12 +39,24 @@ class Connection:
         self.address = target.address
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
-        self._channel = insecure_channel(target.address, options=rpc.CHANNEL_OPTIONS)
-        self._resources = rpc.sync_stub(self._channel)
-        self._streams = rpc.sync_stub(self._channel, "Streams")
+
+    @cached_property
+    def _channel(self) -> Any:
+        from cli.quickgrpc import insecure_channel
+
+        return insecure_channel(self.address, options=rpc.CHANNEL_OPTIONS)
+
+    @cached_property
+    def _resources(self) -> Any:
+        return rpc.sync_stub(self._channel)
+
+    @cached_property
+    def _streams(self) -> Any:
+        return rpc.sync_stub(self._channel, "Streams")
 
     def close(self) -> None:
-        self._channel.close()
+        if "_channel" in self.__dict__:
+            self._channel.close()
 
     # One object
 
@@ -134,11 +152,9 @@ class Connection:
     def watch(self, request: Any, *, timeout: float | None = None) -> Iterator[Any]:
         """Event after event, for as long as the server sends any. Raises Timeout after `timeout` seconds."""
         self._show("Watch", request)
-        try:
+        with self._errors():
             for batch in self._resources.Watch(request, timeout=timeout):
                 yield from batch.events
-        except RpcError as error:
-            self._fail(error)
 
     def version(self, *, timeout: float | None = None) -> Any:
         return self._call("Version", service.VersionRequest(), timeout=timeout)
@@ -147,11 +163,9 @@ class Connection:
 
     def logs(self, request: Any) -> Iterator[bytes]:
         self._show("Logs", request)
-        try:
+        with self._errors():
             for answer in self._streams.Logs(request):
                 yield answer.data
-        except RpcError as error:
-            self._fail(error)
 
     def stream(self, method: str, requests: Iterable[Any]) -> Any:
         """Exec, Attach or PortForward: bytes both ways. Iterating raises RpcError; see `fail`."""
@@ -164,8 +178,21 @@ class Connection:
 
     def _call(self, method: str, request: Any, *, timeout: float | None = None) -> Any:
         self._show(method, request)
+        timeout = timeout or self.timeout
+        if method in READS and timeout is None and "_channel" not in self.__dict__:
+            read = READS[method]
+            reply = quickread.ask(self.address, read.path, request.SerializeToString())
+            if reply is not None:
+                return read.response.FromString(reply)
+        with self._errors():
+            return getattr(self._resources, method)(request, timeout=timeout)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from cli.quickgrpc import RpcError
+
         try:
-            return getattr(self._resources, method)(request, timeout=timeout or self.timeout)
+            yield
         except RpcError as error:
             self._fail(error)
 

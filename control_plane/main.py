@@ -29,9 +29,11 @@ from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace
 from control_plane.controllers.cronjob import main as cronjob
+from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.job import main as job
 from control_plane.controllers.replicaset import main as replicaset
+from control_plane.controllers.statefulset import main as statefulset
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -70,6 +72,8 @@ PARTS: tuple[Part, ...] = (
     _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
     _recorded("deployment-controller", deployment.run),
+    _recorded("statefulset-controller", statefulset.run),
+    _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),

@@ -47,6 +47,25 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
     },
+    "DaemonSet": {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
+    },
+    "StatefulSet": {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE},
+    },
+    "ControllerRevision": {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": "web-5d9", "namespace": "default"},
+        "data": {"spec": {"template": TEMPLATE}},
+        "revision": 1,
+    },
     "Job": {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -33,5 +33,12 @@ FOREIGN: dict[str, frozenset[str]] = {
         "NodeSystemInfo": "swap",
         "JobSpec": "managedBy",
         "LeaseSpec": "preferredHolder strategy",
+        "StatefulSetSpec": "persistentVolumeClaimRetentionPolicy volumeClaimTemplates",
     }.items()
+}
+
+# What to do instead, where there is something. Without it a refusal would be a dead end.
+ADVICE: dict[tuple[str, str], str] = {
+    ("StatefulSetSpec", "volumeClaimTemplates"): "there are no persistent volumes yet; a pod can "
+    "keep its data in a hostPath of the node that it is bound to, or lose it with an emptyDir",
 }

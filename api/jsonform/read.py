@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from api.errors import Cause
 from api.jsonform.always import ALWAYS
-from api.jsonform.foreign import FOREIGN, IGNORED
+from api.jsonform.foreign import ADVICE, FOREIGN, IGNORED
 from api.jsonform.scalars import BAD, SPECIAL, Causes, reader, string, type_cause
 from api.rules import is_list, is_map, map_value, rule
 
@@ -144,6 +144,8 @@ def _unknown(message: Descriptor, name: Any, path: str, causes: Causes) -> None:
     place = f"{path}.{name}" if path else str(name)
     if name in FOREIGN.get(message.name, ()):
         told = "unknown field: Kubernetes has it, but it is not supported here"
+        if instead := ADVICE.get((message.name, name)):
+            told += f": {instead}"
         causes.append(Cause(place, told, "UnknownField"))
         return
     known = _plan(message)

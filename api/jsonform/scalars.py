@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import NULL_VALUE, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from api.errors import Cause
-from api.rules import ANY, TIMESTAMP, VALUE, rule
+from api.rules import ANY, STRUCT, TIMESTAMP, VALUE, rule
 
 Causes = list[Cause]
 # One JSON value to what protobuf takes: (value, path, causes). BAD if it is wrong (a cause has been added then).
@@ -158,13 +158,21 @@ def _plain_container(value: list[Any] | dict[str, Any], path: str, causes: Cause
     return out
 
 
+def _struct(value: Any, path: str, causes: Causes) -> Any:
+    """Any JSON object."""
+    if isinstance(value, dict):
+        return _plain_container(value, path, causes).struct_value
+    causes.append(type_cause(path, "a mapping", value))
+    return BAD
+
+
 def _any(value: Any, path: str, causes: Causes) -> Any:
     causes.append(Cause(path, "Forbidden: only the server writes this", "FieldValueForbidden"))
     return BAD
 
 
 _int32 = _integer(-(2**31), 2**31 - 1)
-SPECIAL: dict[str, Reader] = {TIMESTAMP: _timestamp, VALUE: _plain, ANY: _any}
+SPECIAL: dict[str, Reader] = {TIMESTAMP: _timestamp, VALUE: _plain, STRUCT: _struct, ANY: _any}
 _SCALARS: dict[int, Reader] = {
     -1: _bytes,
     FieldDescriptor.CPPTYPE_STRING: string,

@@ -8,12 +8,12 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.struct_pb2 import Value
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from api import kinds
 from api.jsonform.always import ALWAYS
-from api.rules import ANY, TIMESTAMP, VALUE, is_list, is_map, map_value, rule
+from api.rules import ANY, STRUCT, TIMESTAMP, VALUE, is_list, is_map, map_value, rule
 
 Writer = Callable[[Any], Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +63,7 @@ def _one(field: FieldDescriptor) -> Writer | None:
     special: dict[str, Writer] = {
         TIMESTAMP: _micro if rule(field).micro else _seconds,
         VALUE: _value,
+        STRUCT: _struct,
         ANY: _any,
     }
     return special.get(field.message_type.full_name) or _plan(field.message_type)
@@ -101,10 +102,14 @@ def _value(value: Value) -> Any:
         number = value.number_value
         return int(number) if number.is_integer() else number
     if shape == "struct_value":
-        return {key: _value(inner) for key, inner in value.struct_value.fields.items()}
+        return _struct(value.struct_value)
     if shape == "list_value":
         return [_value(inner) for inner in value.list_value.values]
     return getattr(value, shape) if shape in ("string_value", "bool_value") else None
+
+
+def _struct(value: Struct) -> dict[str, Any]:
+    return {key: _value(value.fields[key]) for key in sorted(value.fields)}
 
 
 def _any(packed: Any) -> dict[str, Any] | None:

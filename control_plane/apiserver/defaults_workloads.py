@@ -4,12 +4,20 @@ A template is defaulted like the pods that will be made from it, so that compari
 mean and not how they were written.
 """
 
+from typing import Any
+
 from google.protobuf.struct_pb2 import Value
 
 from control_plane.apiserver.defaults import default_pod_spec, default_type
-from proto.v1.apps_pb2 import Deployment, DeploymentStrategy, ReplicaSet
+from proto.v1.apps_pb2 import (
+    DaemonSet,
+    DaemonSetUpdateStrategy,
+    Deployment,
+    DeploymentStrategy,
+    ReplicaSet,
+)
 
-QUARTER = "25%"
+QUARTER = Value(string_value="25%")
 REVISIONS_KEPT = 10
 PROGRESS_DEADLINE = 600  # seconds
 
@@ -42,8 +50,29 @@ def _default_strategy(strategy: DeploymentStrategy) -> None:
     strategy.type = strategy.type or "RollingUpdate"
     if strategy.type != "RollingUpdate":
         return
-    rolling = strategy.rollingUpdate
+    _default_bounds(strategy.rollingUpdate, maxUnavailable=QUARTER, maxSurge=QUARTER)
+
+
+def default_daemonset(daemonset: DaemonSet) -> None:
+    default_type(daemonset)
+    spec = daemonset.spec
+    if not spec.HasField("revisionHistoryLimit"):
+        spec.revisionHistoryLimit = REVISIONS_KEPT
+    if spec.HasField("template"):
+        default_pod_spec(spec.template.spec)
+    _default_update_strategy(spec.updateStrategy)
+
+
+def _default_update_strategy(strategy: DaemonSetUpdateStrategy) -> None:
+    """One node at a time, and no pods side by side: most daemons could not share a node with a second one."""
+    strategy.type = strategy.type or "RollingUpdate"
+    if strategy.type == "RollingUpdate":
+        one, none = Value(number_value=1), Value(number_value=0)
+        _default_bounds(strategy.rollingUpdate, maxUnavailable=one, maxSurge=none)
+
+
+def _default_bounds(rolling: Any, **bounds: Value) -> None:
     rolling.SetInParent()
-    for name in ("maxUnavailable", "maxSurge"):
+    for name, value in bounds.items():
         if not rolling.HasField(name):
-            getattr(rolling, name).CopyFrom(Value(string_value=QUARTER))
+            getattr(rolling, name).CopyFrom(value)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, defaults, workloads
+from control_plane.apiserver import batch, defaults, stateful, workloads
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -218,6 +218,7 @@ _ALL = (
         row=print_cluster.lease_row,
     ),
     *workloads.STRATEGIES,
+    *stateful.STRATEGIES,
     *batch.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -13,10 +13,12 @@ from control_plane.apiserver.hooks import (
 )
 from control_plane.apiserver.printers import workloads as printer
 from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.validation import daemonset as daemonset_rules
 from control_plane.apiserver.validation import workloads as rules
-from proto.v1.apps_pb2 import Deployment, ReplicaSet
+from proto.v1.apps_pb2 import DaemonSet, Deployment, ReplicaSet
 
 _REPLICASET, _DEPLOYMENT = kinds.of(ReplicaSet), kinds.of(Deployment)
+_DAEMONSET = kinds.of(DaemonSet)
 
 
 def prepare_deployment_update(new: Deployment, old: Deployment) -> None:
@@ -63,5 +65,20 @@ STRATEGIES = (
         selectable=metadata_fields,
         columns=printer.DEPLOYMENT_COLUMNS,
         row=printer.deployment_row,
+    ),
+    Strategy(
+        _DAEMONSET,
+        default=defaults.default_daemonset,
+        prepare_create=drop_status,
+        prepare_update=keep_status,
+        prepare_status=keep_all_but_status,
+        validate=new_object(_DAEMONSET, daemonset_rules.validate_daemonset),
+        validate_update=changed_object(
+            _DAEMONSET, daemonset_rules.validate_daemonset, rules.validate_workload_update
+        ),
+        validate_status=changed_status(daemonset_rules.validate_daemonset_status),
+        selectable=metadata_fields,
+        columns=printer.DAEMONSET_COLUMNS,
+        row=printer.daemonset_row,
     ),
 )

@@ -192,6 +192,20 @@ def concerns(shape: Shape, snapshot: Snapshot) -> bool:
     return bool(snapshot.terms or shape.has_terms or shape.wishes.hard or shape.wishes.soft)
 
 
+def objects(shape: Shape, snapshot: Snapshot) -> bool:
+    """Whether any filter about company may have something to say, without counting anybody."""
+    wishes = shape.wishes
+    if wishes.near or wishes.apart or wishes.hard:
+        return True
+    if not snapshot.terms:
+        return False
+    return any(
+        term.matches(shape.namespace, shape.labels, snapshot.namespaces)
+        for other in snapshot.shapes
+        for term in other.wishes.apart
+    )
+
+
 def counts_for(spread: Spread, shape: Shape, other: Shape) -> bool:
     """Whether a spread of `shape` counts the other pod. Pods that are going do not count."""
     if other.terminating or other.namespace != shape.namespace:

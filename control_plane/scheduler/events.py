@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from control_plane.scheduler import plugins
 from control_plane.scheduler.company import counts_for
+from control_plane.scheduler.filters.node_affinity import is_named
 from control_plane.scheduler.shape import Shape
 from control_plane.scheduler.snapshot import Aspects, NodeInfo
 from control_plane.scheduler.terms import NamespaceLabels, Term
@@ -86,7 +87,9 @@ def _may_change(name: str, shape: Shape, event: Event, namespaces: NamespaceLabe
     if ask is not None:
         return ask(shape, event, namespaces)
     node = event.node
-    if node is None or _LOOKS_AT[name].isdisjoint(event.aspects):
+    if node is None or is_named(shape.wants, node):
+        return False  # whatever has changed there
+    if _LOOKS_AT[name].isdisjoint(event.aspects):
         return False
     accepts = plugins.FILTERS_BY_NAME[name]
     return not accepts(shape.wants, node) and not _fitted_before(accepts, shape, node, event)

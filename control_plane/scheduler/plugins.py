@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from control_plane.scheduler.company import Company, Levels, Site
 from control_plane.scheduler.filters.fit import has_room
-from control_plane.scheduler.filters.node_affinity import matches_affinity
+from control_plane.scheduler.filters.node_affinity import is_named, matches_affinity
 from control_plane.scheduler.filters.pod_affinity import has_right_company
 from control_plane.scheduler.filters.ports import has_ports
 from control_plane.scheduler.filters.spread import keeps_even
@@ -46,6 +46,7 @@ FILTERS_BY_NAME: Mapping[str, NodeFilter] = {
     "NodeResourcesFit": has_room,
 }
 NODE_FILTERS: tuple[NodeFilter, ...] = (
+    is_named,
     is_schedulable,
     tolerates_taints,
     is_ready,

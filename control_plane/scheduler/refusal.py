@@ -27,6 +27,7 @@ class Unschedulable:
 
     nodes: int  # how many there are
     tally: Mapping[Refusal, int]  # how many nodes were refused for that reason
+    only: str = ""  # the one node that the pod has asked for by name
 
     @property
     def filters(self) -> frozenset[str]:
@@ -42,7 +43,9 @@ class Unschedulable:
             said[refusal.words] += count
         # Sorted as text, numbers included ("10 …" before "2 …"): so does Kubernetes.
         reasons = sorted(f"{count} {words}" for words, count in said.items())
-        return f"0/{self.nodes} nodes are available: {', '.join(reasons)}."
+        told = f"0/{self.nodes} nodes are available: {', '.join(reasons)}."
+        # Which node has no room for a DaemonSet's pod was asked for in vain (kubernetes#93934).
+        return f"{told} The pod can only be on node {self.only}." if self.only else told
 
 
 def tally_of(refused: Iterable[tuple[Refusals, int]]) -> Counter[Refusal]:

@@ -45,6 +45,7 @@ class Wants:
         "assumed",
         "containers",
         "images",
+        "names",
         "node_labels",
         "ports",
         "preferred",
@@ -63,6 +64,8 @@ class Wants:
         # Restricted: one of the terms `allowed` must match; without any, none can.
         self.restricted: bool = affinity.HasField("requiredDuringSchedulingIgnoredDuringExecution")
         self.allowed: tuple[NodeSelectorTerm, ...] = tuple(required.nodeSelectorTerms)
+        # No other nodes match any of them: a DaemonSet's pods say so. None: they do not go by name.
+        self.names: frozenset[str] | None = _names(self.allowed)
         self.preferred: tuple[PreferredSchedulingTerm, ...] = tuple(
             affinity.preferredDuringSchedulingIgnoredDuringExecution
         )
@@ -174,6 +177,16 @@ def controller_of(meta: ObjectMeta) -> str:
 def image_name(image: str) -> str:
     """As nodes report it: with a tag."""
     return image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+def _names(terms: tuple[NodeSelectorTerm, ...]) -> frozenset[str] | None:
+    found: set[str] = set()
+    for term in terms:
+        named = [set(each.values) for each in term.matchFields if each.operator == "In"]
+        if not named:
+            return None
+        found |= set.intersection(*named)
+    return frozenset(found) if terms else None
 
 
 def _host_ports(spec: PodSpec) -> tuple[Port, ...]:

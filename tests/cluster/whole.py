@@ -13,8 +13,8 @@ from control_plane import main
 from control_plane.store.memory import MemoryStore
 from node_agent.hollow import run_hollow
 from node_agent.runtime.hollow import HollowRuntime
-from proto.v1.apps_pb2 import Deployment, ReplicaSet
-from proto.v1.cluster_pb2 import Event
+from proto.v1.apps_pb2 import Deployment, ReplicaSet, StatefulSet
+from proto.v1.cluster_pb2 import Event, Node
 from proto.v1.pod_pb2 import Pod
 from tests import fake_time
 from tests.apiserver import serving
@@ -45,6 +45,12 @@ class Cluster:
         async with asyncio.timeout(PATIENCE):
             while not await holds():  # noqa: ASYNC110 (the server's to know)
                 await asyncio.sleep(0.1)
+
+    async def nodes_are_there(self, count: int) -> None:
+        async def there() -> bool:
+            return len((await self.client.list(Node)).items) == count
+
+        await self.until(there)
 
     async def deployment(self, name: str = "web") -> Deployment:
         return await self.client.get(Deployment, name, "default")
@@ -86,9 +92,9 @@ class Cluster:
     async def change(self, spec: dict[str, Any], kind: type[Any] = Deployment) -> None:
         await self.client.patch(kind, "web", "default", {"spec": spec}, patch_type="merge")
 
-    async def image(self, image: str) -> None:
+    async def image(self, image: str, kind: type[Any] = Deployment) -> None:
         patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
-        await self.client.patch(Deployment, "web", "default", patch)
+        await self.client.patch(kind, "web", "default", patch)
 
     async def said(self, name: str) -> list[tuple[str, str]]:
         """Reasons and messages of the events about an object, in order."""
@@ -138,6 +144,7 @@ async def cluster(nodes: int, wrap: Wrap) -> AsyncIterator[Cluster]:
         running = tasks.create_task(hollow)
         here.start_controllers(wrap(api.client))
         try:
+            await here.nodes_are_there(nodes)
             yield here
         finally:
             running.cancel()
@@ -165,6 +172,10 @@ def _with_spec(obj: Any, replicas: int, spec: dict[str, Any]) -> Any:
 
 def deployment(replicas: int = 3, **spec: Any) -> Deployment:
     return _with_spec(Deployment(), replicas, spec)  # type: ignore[no-any-return]
+
+
+def statefulset(replicas: int = 3, **spec: Any) -> StatefulSet:
+    return _with_spec(StatefulSet(), replicas, spec)  # type: ignore[no-any-return]
 
 
 def replicaset(replicas: int = 3, **spec: Any) -> ReplicaSet:

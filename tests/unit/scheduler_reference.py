@@ -54,6 +54,9 @@ def judge(pod: Pod, world: World) -> tuple[dict[str, list[str]], dict[str, int]]
 
 
 def against(pod: Pod, node: Node, world: World) -> list[str]:
+    names = named(pod)
+    if names is not None and node.metadata.name not in names:
+        return ["node(s) didn't satisfy plugin(s) [NodeAffinity]"]
     if node.spec.unschedulable and not tolerates(
         pod, "node.kubernetes.io/unschedulable", "", "NoSchedule"
     ):
@@ -72,6 +75,21 @@ def against(pod: Pod, node: Node, world: World) -> list[str]:
     if any(clash(a, b) for a in ports(pod) for b in taken):
         return ["node(s) didn't have free ports for the requested pod ports"]
     return short(pod, node, world) or uneven(pod, node, world) or company(pod, node, world)
+
+
+def named(pod: Pod) -> set[str] | None:
+    """The nodes that its affinity terms name; None: one of them names none."""
+    affinity = pod.spec.affinity.nodeAffinity
+    if not affinity.HasField("requiredDuringSchedulingIgnoredDuringExecution"):
+        return None
+    terms = affinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+    names: set[str] = set()
+    for term in terms:
+        lists = [set(e.values) for e in term.matchFields if e.operator == "In"]
+        if not lists:
+            return None
+        names |= set.intersection(*lists)
+    return names if terms else None
 
 
 def tolerates(pod: Pod, key: str, value: str, effect: str) -> bool:

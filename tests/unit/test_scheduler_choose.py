@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from control_plane.scheduler.shape import Shapes
 from control_plane.scheduler.snapshot import NodeInfo, Snapshot
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
-from tests.scheduler_objects import node, pod
+from tests.scheduler_objects import SHAPES, cluster, message, node, pod
 from tests.unit import scheduler_reference as reference
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
@@ -50,9 +51,20 @@ expression = st.sampled_from(
         {"key": ZONE, "operator": "Exists"},
     ]
 )
-node_term = st.builds(
+by_label = st.builds(
     lambda e: {"matchExpressions": e}, st.lists(expression, min_size=1, max_size=2)
 )
+field = st.builds(
+    lambda o, n: {"key": "metadata.name", "operator": o, "values": [n]},
+    st.sampled_from(["In", "In", "NotIn"]),
+    st.sampled_from(["n0", "n1", "n9"]),
+)
+by_name = st.builds(
+    lambda f, e: {"matchFields": f, "matchExpressions": e},
+    st.lists(field, min_size=1, max_size=2),
+    st.lists(expression, max_size=1),
+)
+node_term = st.one_of(by_label, by_label, by_name)
 
 
 @st.composite
@@ -277,6 +289,56 @@ def test_the_same_cluster_always_gives_the_same_answer() -> None:
     for _ in range(6):
         pair.schedule(pod(cpu="1m"))
     assert [p.spec.nodeName for p in pair.pods.values()] == ["n0", "n1", "n2"] * 2
+
+
+def _only_on(name: str, **fields: Any) -> Pod:
+    by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}
+    return pod(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [by_name]}}}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (_only_on("n1"), "n1"),
+        (
+            _only_on("n1", cpu="9"),
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]. "
+            "The pod can only be on node n1.",
+        ),
+        (
+            _only_on("n9"),
+            "0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity]. "
+            "The pod can only be on node n9.",
+        ),
+        (
+            _only_on("n2"),
+            "0/3 nodes are available: 1 node(s) were unschedulable, "
+            "2 node(s) didn't satisfy plugin(s) [NodeAffinity]. The pod can only be on node n2.",
+        ),
+        (
+            _only_on("n0", labels={"app": "web"}),
+            "0/3 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules, "
+            "2 node(s) didn't satisfy plugin(s) [NodeAffinity]. The pod can only be on node n0.",
+        ),
+    ],
+)
+def test_a_pod_for_one_node_is_told_about_that_node(wanted: Pod, told: str) -> None:
+    there = [node("n0"), node("n1", cpu="4"), node("n2", unschedulable=True)]
+    snapshot = cluster(*there)
+    apart = _apart_from("web")
+    snapshot.place("default/a", "a", SHAPES.of(apart), "n0")
+    assert message(Chooser(snapshot).choose(SHAPES.of(wanted))) == told
+
+
+def test_pods_for_one_node_each_leave_the_rankings_of_others_alone() -> None:
+    """A DaemonSet on a thousand nodes has a thousand shapes of pods, and none of them needs to look at all nodes."""
+    snapshot = cluster(*[node(f"n{number}") for number in range(100)])
+    chooser = Chooser(snapshot)
+    chooser.choose(SHAPES.of(pod(cpu="1")))
+    [ranking] = chooser._rankings.values()
+    for number in range(100):
+        chooser.choose(SHAPES.of(_only_on(f"n{number}")))
+    assert list(chooser._rankings.values()) == [ranking]
 
 
 def _apart_from(app: str) -> Pod:

@@ -82,6 +82,7 @@ def test_a_node_that_is_not_ready(ready: str | None, key: str) -> None:
 
 
 MISMATCH = "node(s) didn't match Pod's node affinity/selector"
+NOT_NAMED = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
 LABELS = {"disk": "ssd", "cores": "8", "odd": "many"}
 
 
@@ -124,7 +125,10 @@ N2 = {"key": "metadata.name", "operator": "In", "values": ["n2"]}
         ([{"matchExpressions": [HDD]}, {"matchExpressions": [SSD]}], FITS),  # one of the terms
         ([{"matchExpressions": [HDD, SSD]}], MISMATCH),  # all of the expressions
         ([{"matchFields": [N1]}], FITS),
-        ([{"matchFields": [N2]}], MISMATCH),
+        ([{"matchFields": [N2]}], NOT_NAMED),
+        ([{"matchFields": [N2]}, {"matchFields": [N1]}], FITS),
+        ([{"matchFields": [N2]}, {"matchExpressions": [HDD]}], MISMATCH),  # not only by name
+        ([{"matchFields": [N1, N2]}], NOT_NAMED),
         ([{"matchFields": [N1], "matchExpressions": [HDD]}], MISMATCH),
         ([{}], MISMATCH),  # a term without conditions matches nothing
         ([{}, {"matchExpressions": [SSD]}], FITS),

@@ -167,6 +167,13 @@ def spread(app: str) -> list[dict[str, Any]]:
     return [{**rule, "labelSelector": {"matchLabels": {"app": app}}}]
 
 
+def on(name: str, **fields: Any) -> Pod:
+    """A pod that is for this node, as a DaemonSet's are."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    return pod(affinity={"nodeAffinity": required}, **fields)
+
+
 BIG, PLAIN = pod(cpu="3"), pod()
 
 
@@ -190,6 +197,11 @@ BIG, PLAIN = pod(cpu="3"), pod()
         # the wrong labels
         (pod(nodeSelector={"a": "b"}), [node("n1")], node("n1", labels={"a": "b"}), True),
         (pod(nodeSelector={"a": "b"}), [node("n1")], node("n1", labels={"a": "c"}), False),
+        # for one node only
+        (on("n1", cpu="3"), [node("n1", cpu="1")], node("n1", cpu="3"), True),
+        (on("n1", cpu="3"), [node("n1", cpu="1")], node("n2", cpu="3"), False),
+        (on("n1", cpu="3"), [node("n2")], node("n1"), True),
+        (on("n1", cpu="3"), [node("n2")], node("n3"), False),
         # no node at all
         (PLAIN, [], node("n1"), True),
     ],
@@ -219,6 +231,8 @@ FULL = [
         (pod(cpu="2"), FULL, "default/a", True),
         (pod(cpu="2"), [*FULL, pod("c", cpu="500m", on="n1")], "default/c", False),  # not enough
         (pod(nodeSelector={"a": "b"}), FULL, "default/a", False),
+        (on("n1", cpu="2"), FULL, "default/a", True),
+        (on("n1", cpu="2"), FULL, "default/b", False),
         (
             pod(affinity=apart("db")),
             [node("n1"), pod("db", labels={"app": "db"}, on="n1")],

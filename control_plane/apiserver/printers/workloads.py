@@ -1,13 +1,13 @@
 """The rows of the kinds that make pods, as kubectl prints them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from api.selectors import LabelSelector, labels_from
 from control_plane.apiserver.printers.cells import NONE, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1 import meta_pb2
-from proto.v1.apps_pb2 import Deployment, PodTemplateSpec, ReplicaSet
+from proto.v1.apps_pb2 import DaemonSet, Deployment, PodTemplateSpec, ReplicaSet
 
 NAME = Column("Name", format="name", description="Unique in the namespace.")
 AGE = Column("Age", description="Time since the object was created.")
@@ -31,6 +31,17 @@ DEPLOYMENT_COLUMNS = (
     Column("Ready", description="Pods that are ready, of those that there should be."),
     Column("Up-to-date", "integer", description="Pods made from the present template."),
     Column("Available", "integer", description="Pods ready for at least minReadySeconds."),
+    AGE,
+    *CONTENTS,
+)
+DAEMONSET_COLUMNS = (
+    NAME,
+    Column("Desired", "integer", description="Nodes that should run the pod."),
+    Column("Current", "integer", description="Nodes that do."),
+    Column("Ready", "integer", description="Nodes on which it is ready."),
+    Column("Up-to-date", "integer", description="Nodes that run the present template."),
+    Column("Available", "integer", description="Nodes on which it is ready for long enough."),
+    Column("Node Selector", description="The labels of the nodes."),
     AGE,
     *CONTENTS,
 )
@@ -60,6 +71,21 @@ def deployment_row(deployment: Deployment, now: datetime) -> Sequence[Cell]:
     )
 
 
+def daemonset_row(daemonset: DaemonSet, now: datetime) -> Sequence[Cell]:
+    meta, spec, status = daemonset.metadata, daemonset.spec, daemonset.status
+    return (
+        meta.name,
+        status.desiredNumberScheduled,
+        status.currentNumberScheduled,
+        status.numberReady,
+        status.updatedNumberScheduled,
+        status.numberAvailable,
+        label_text(spec.template.spec.nodeSelector),
+        age(meta.creationTimestamp, now),
+        *contents(spec.template, spec.selector),
+    )
+
+
 def contents(template: PodTemplateSpec, selector: meta_pb2.LabelSelector) -> Sequence[Cell]:
     """Containers, images, selector."""
     containers = template.spec.containers
@@ -75,3 +101,8 @@ def selector_text(selector: meta_pb2.LabelSelector) -> str:
     compiled = labels_from(selector)
     ordered = sorted(compiled.requirements, key=lambda each: each.key)
     return str(LabelSelector(tuple(ordered))) or NONE
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    """`disk=ssd,zone=a`, sorted by key."""
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE

@@ -12,7 +12,11 @@ from proto.v1.meta_pb2 import ObjectMeta
 ANNOTATIONS_LIMIT = 256 * 1024  # bytes, keys and values together
 
 # What a name of a kind may look like, where it is not a DNS subdomain.
-NAME_FORMATS: dict[str, Check] = {"Namespace": names.dns_label}
+NAME_FORMATS: dict[str, Check] = {
+    "Namespace": names.dns_label,
+    # It begins the host names of the pods.
+    "StatefulSet": names.dns_label,
+}
 
 
 def validate_metadata(obj: Any, kind: Kind) -> list[Cause]:

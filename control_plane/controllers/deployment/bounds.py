@@ -20,11 +20,11 @@ class Bounds:
 
 def resolve(replicas: int, surge: Any, unavailable: Any) -> Bounds:
     """From the two fields of a strategy, each a number or a percentage."""
-    more, less = _count(surge, replicas, math.ceil), _count(unavailable, replicas, math.floor)
+    more, less = count(surge, replicas, math.ceil), count(unavailable, replicas, math.floor)
     return Bounds(more, less) if more or less else Bounds(0, 1)
 
 
-def _count(value: Any, replicas: int, rounded: Callable[[float], int]) -> int:
+def count(value: Any, replicas: int, rounded: Callable[[float], int]) -> int:
     if value.WhichOneof("kind") != "string_value":
         return int(value.number_value)
     percent = int(value.string_value.removesuffix("%"))
