@@ -32,10 +32,10 @@ from control_plane.controllers.deployment import bounds, notes, template
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 from tests import fake_time
+from tests.cluster.faults import VERBS, watch_pods
 from tests.cluster.whole import PATIENCE, Cluster, cluster, deployment, is_ready
 
 T = TypeVar("T")
-VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch")
 IMAGES = (
     "registry.test/app:1",
     "registry.test/app:2",
@@ -91,17 +91,8 @@ class Witness:
     )  # most and fewest, since the last rest
     wrong: list[str] = field(default_factory=list)
 
-    async def watch_pods(self) -> None:
-        pods: dict[str, Pod] = {}
-        version = (await self.client.list(Pod)).version
-        async for batch in self.client.watch(Pod, version=version, bookmarks=False):
-            for event in batch:
-                pods[event.object.metadata.name] = event.object
-                if event.type == "DELETED":
-                    del pods[event.object.metadata.name]
-                self._judge([pod for pod in pods.values() if not is_ending(pod)])
-
-    def _judge(self, pods: list[Pod]) -> None:
+    def see_pods(self, every: list[Pod]) -> None:
+        pods = [pod for pod in every if not is_ending(pod)]
         most, fewest = max(m for m, _ in self.specs), min(f for _, f in self.specs)
         ready = sum(map(is_ready, pods))
         if len(pods) > most or ready < fewest:
@@ -162,9 +153,9 @@ class Stage:
         async with cluster(2, self._wrap) as world:
             witness = Witness(world.client)
             watching = [
-                world.tasks.create_task(w()) for w in (witness.watch_pods, witness.watch_sets)
+                await watch_pods(world, witness.see_pods),
+                world.tasks.create_task(witness.watch_sets()),
             ]
-            await asyncio.sleep(1)
             self.mortal.die = lambda: self._followed(world)
             ready.set_result((world, witness))
             await self._over.wait()
