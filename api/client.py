@@ -135,6 +135,10 @@ class Client(Protocol):
         """Puts a pod on a node. Raises Conflict if it is on one already or is another pod by now."""
         ...
 
+    async def evict(self, namespace: str, name: str, how: Delete = ORDINARY) -> None:
+        """Deletes a pod if its disruption budget allows. Raises TooManyRequests (retry later), Internal, NotFound."""
+        ...
+
     async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any | ApiError]:
         """Each write succeeds or fails for itself; results are in the order of the writes. Binding objects bind."""
         ...

@@ -198,6 +198,13 @@ class GrpcClient:
         )
         await self._ask("Create", request)
 
+    async def evict(self, namespace: str, name: str, how: Delete = ORDINARY) -> None:
+        obj = rpc.eviction(namespace, name, how)
+        request = CreateRequest(
+            target=rpc.target_of(obj), object=rpc.pack(obj), options=self._options(how.dry_run)
+        )
+        await self._ask("Create", request)
+
     async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any | ApiError]:
         if not writes:
             return []

@@ -18,6 +18,7 @@ from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
+from proto.v1.policy_pb2 import PodDisruptionBudget
 
 
 class Object(Protocol):
@@ -89,6 +90,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(ControllerRevision, "apps", "v1", "controllerrevisions", (), status=False),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
+    Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
 )
 
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.

@@ -22,6 +22,7 @@ from proto.v1 import service_pb2
 from proto.v1.apps_pb2 import Scale
 from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta, ObjectReference, Preconditions, Status
 from proto.v1.pod_pb2 import Binding
+from proto.v1.policy_pb2 import Eviction
 from proto.v1.service_pb2 import Target
 
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes: a list of everything fits
@@ -145,8 +146,10 @@ def unpack_all(envelopes: Any, message: type[Any]) -> Iterator[Any]:
 # Messages that are written to subresources, and are no kinds.
 _PARTS: dict[type[Any], str] = {
     Binding: f"helmling.dev/{Binding.DESCRIPTOR.full_name}",
+    Eviction: f"helmling.dev/{Eviction.DESCRIPTOR.full_name}",
     Scale: kinds.SCALE.type_url,
 }
+_OF_PODS: dict[type[Any], str] = {Binding: "binding", Eviction: "eviction"}
 
 
 def target_of_kind(
@@ -163,12 +166,10 @@ def target_of_kind(
 
 
 def target_of(obj: Any, subresource: str = "") -> Target:
-    """Where a write of this object goes. A Binding goes to its pod."""
+    """Where a write of this object goes. A Binding or an Eviction goes to its pod."""
     meta = obj.metadata
-    if isinstance(obj, Binding):
-        return Target(
-            resource="pods", namespace=meta.namespace, name=meta.name, subresource="binding"
-        )
+    if part := _OF_PODS.get(type(obj)):
+        return Target(resource="pods", namespace=meta.namespace, name=meta.name, subresource=part)
     return target_of_kind(type(obj), meta.name, meta.namespace, subresource)
 
 
@@ -179,6 +180,16 @@ def binding(namespace: str, name: str, uid: str, node: str) -> Binding:
         kind="Binding",
         metadata=ObjectMeta(namespace=namespace, name=name, uid=uid),
         target=ObjectReference(kind="Node", name=node),
+    )
+
+
+def eviction(namespace: str, name: str, how: Delete) -> Eviction:
+    """The object that asks a pod to leave."""
+    return Eviction(
+        apiVersion="policy/v1",
+        kind="Eviction",
+        metadata=ObjectMeta(namespace=namespace, name=name),
+        deleteOptions=delete_options(how),
     )
 
 

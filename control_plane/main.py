@@ -19,6 +19,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -27,13 +28,17 @@ from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.server import ApiServer
-from control_plane.controllers import events, garbage, namespace
+from control_plane.controllers import events, garbage, namespace, podgc
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
+from control_plane.controllers.disruption import main as disruption
 from control_plane.controllers.job import main as job
+from control_plane.controllers.nodelifecycle import main as nodelifecycle
+from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
+from control_plane.controllers.tainteviction import main as tainteviction
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -77,7 +82,23 @@ PARTS: tuple[Part, ...] = (
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
     _recorded("garbage-collector-controller", garbage.run),
+    _recorded("disruption-controller", disruption.run),
 )
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What becomes of nodes that fail, and of their pods."""
+
+    times: Times = KUBERNETES
+    kept_pods: int = podgc.KEPT  # that have ended
+
+    def parts(self) -> tuple[Part, ...]:
+        return (
+            _recorded("node-controller", partial(nodelifecycle.run, times=self.times)),
+            _recorded("taint-eviction-controller", tainteviction.run),
+            partial(podgc.run, kept=self.kept_pods),
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,7 @@ class Options:
     host: str = "127.0.0.1"  # until there are certificates, nothing else is safe
     port: int = 6440  # 0: any
     parts: tuple[Part, ...] = PARTS
+    nodes: NodeOptions = NodeOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -135,7 +157,8 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         port = await stack.enter_async_context(server.listening(f"{options.host}:{options.port}"))
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
-            parts.create_task(_run(part, server.client, informers)) for part in options.parts
+            parts.create_task(_run(part, server.client, informers))
+            for part in (*options.parts, *options.nodes.parts())
         ]
         running.append(parts.create_task(informers.run()))
         address = f"{options.host}:{port}"

@@ -14,6 +14,7 @@ from api.client import Client
 from api.recorder import Recorder
 from node_agent.machine import Pressure
 from node_agent.node import NodeReporter
+from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription, NodeHealth
 from node_agent.pods.disk import PodDisk
 from node_agent.pods.facts import NodeFacts
@@ -40,6 +41,7 @@ class Server:
     client: Client
     publisher: StatusPublisher
     pods: PodSource  # of this node, or of all
+    nodes: NodeSource  # the same
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Agent:
         """Begin; everything ends with the task group."""
         self.pods.restore()
         self._server.pods.follow(self._about.name, self.pods.changed)
+        self._server.nodes.follow(self._about.name, self.reporter.notice)
         for loop in (self.records.run, self.reporter.run, self.events.run, self._follow):
             self._tasks.create_task(loop())
 

@@ -14,6 +14,7 @@ from api.informer import Informer
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
 from node_agent.machine import Machine
+from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.podnetwork import ImaginedNetwork
 from node_agent.pods.disk import Nowhere
@@ -42,7 +43,12 @@ async def run_hollow(
     started: Callable[[list[Agent]], None] = lambda agents: None,
 ) -> None:
     """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
-    server = Server(client, StatusPublisher(client), PodSource(Informer(client, Pod)))
+    server = Server(
+        client,
+        StatusPublisher(client),
+        PodSource(Informer(client, Pod)),
+        NodeSource(Informer(client, Node)),
+    )
     ranges = POD_RANGES.subnets(new_prefix=24)
     async with asyncio.TaskGroup() as tasks:
         agents = [
@@ -50,7 +56,8 @@ async def run_hollow(
             for name, cidr in zip(names, ranges, strict=False)
         ]
         nodes = dict(zip(names, _nodes(agents), strict=True))
-        for loop in (server.pods.run, server.publisher.run, Heartbeats(client, nodes).run):
+        beats = Heartbeats(client, nodes)
+        for loop in (server.pods.run, server.nodes.run, server.publisher.run, beats.run):
             tasks.create_task(loop())
         for agent in agents:
             agent.start()

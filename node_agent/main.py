@@ -19,6 +19,7 @@ from node_agent import machine
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
 from node_agent.network.pod_network import PodNetwork
+from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
 from node_agent.podnetwork import ImaginedNetwork, WiredNetwork
@@ -34,6 +35,7 @@ from node_agent.runtime.interface import Runtime
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.volumes.store import DiskVolumes, NoVolumes
+from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
 
 
@@ -72,14 +74,19 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
         ):
             described = await _with_runtime(about, house.runtime, port)
             which = Selection(fields=f"spec.nodeName={options.node}")
+            itself = Selection(fields=f"metadata.name={options.node}")
             server = Server(
-                client, StatusPublisher(client), PodSource(Informer(client, Pod, which))
+                client,
+                StatusPublisher(client),
+                PodSource(Informer(client, Pod, which)),
+                NodeSource(Informer(client, Node, itself)),
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
-            for loop in (house.network.run, server.publisher.run, server.pods.run, beats.run):
+            sources = (server.pods.run, server.nodes.run)
+            for loop in (house.network.run, server.publisher.run, *sources, beats.run):
                 tasks.create_task(loop())
             ready.set_result(agent)
     finally:

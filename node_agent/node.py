@@ -51,6 +51,14 @@ class NodeReporter:
         """Something may have changed: do not wait for the next time."""
         self._look.set()
 
+    def notice(self, node: Node) -> None:
+        """The server shows this of our node. If it is news, somebody else wrote it: say again how we are."""
+        ours, theirs = self.node.metadata, node.metadata
+        if theirs.uid == ours.uid and int(theirs.resourceVersion) > int(ours.resourceVersion):
+            self.node = Node()
+            self.node.CopyFrom(node)
+            self.look()
+
     async def run(self) -> None:
         """Register and report until cancelled."""
         await self._persist(self._register)

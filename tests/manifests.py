@@ -78,6 +78,12 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "tidy", "namespace": "default"},
         "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": ENDING}}},
     },
+    "PodDisruptionBudget": {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+    },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

@@ -30,6 +30,13 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "ControllerRevision": {"metadata": dict, "revision": int},
     "Job": {"metadata": dict, "spec": dict, "status": dict},
     "CronJob": {"metadata": dict, "spec": dict, "status": dict},
+    "PodDisruptionBudget": {"metadata": dict, "spec": dict, "status": dict},
+    "PodDisruptionBudgetStatus": {
+        "disruptionsAllowed": int,
+        "currentHealthy": int,
+        "desiredHealthy": int,
+        "expectedPods": int,
+    },
     "JobTemplateSpec": {"metadata": dict, "spec": dict},
     "JobSpec": {"template": dict},
     "JobCondition": {"lastProbeTime": _null, "lastTransitionTime": _null},

@@ -66,13 +66,14 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return describe_pod(obj)
     if kind.name == "Node":
         return _node(session, obj)
-    if kind.name in ("ReplicaSet", "Deployment"):
+    if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import batch, others
+    from cli.describe import batch, budget, others
 
     forms = {
         "Job": batch.describe_job,
         "CronJob": batch.describe_cronjob,
+        "PodDisruptionBudget": budget.describe_budget,
         "Namespace": others.describe_namespace,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
@@ -83,11 +84,13 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
 def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:
     """With what it has made: its pods, or its ReplicaSets."""
     from api.selectors import labels_from
-    from cli.describe import workloads
+    from cli.describe import stateful, workloads
 
     describe, below = {
         "ReplicaSet": (workloads.describe_replicaset, "pods"),
         "Deployment": (workloads.describe_deployment, "replicasets"),
+        "StatefulSet": (stateful.describe_statefulset, "pods"),
+        "DaemonSet": (workloads.describe_daemonset, "pods"),
     }[kind.name]
     made = find(below)
     assert made is not None

@@ -9,7 +9,7 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, defaults, stateful, workloads
+from control_plane.apiserver import batch, budgets, defaults, stateful, workloads
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -220,5 +220,6 @@ _ALL = (
     *workloads.STRATEGIES,
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
+    *budgets.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

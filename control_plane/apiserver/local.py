@@ -24,6 +24,7 @@ from api.client import (
 from api.errors import ApiError
 from control_plane.apiserver import requests
 from control_plane.apiserver.collection import Step, run_all
+from control_plane.apiserver.evict import evict
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.reads import ListQuery, Reads, WatchQuery
 from control_plane.apiserver.registry import Registry
@@ -32,6 +33,7 @@ from control_plane.apiserver.shown import shown
 from control_plane.apiserver.stored import Stored
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
+from proto.v1.policy_pb2 import Eviction
 from proto.v1.service_pb2 import WriteOptions
 
 M = TypeVar("M")
@@ -86,6 +88,9 @@ class LocalClient:
         target = rpc.target_of(obj)
         if isinstance(obj, Binding):
             return await self._registry.bind(requests.place_of(target), obj, dry_run=dry_run)
+        if isinstance(obj, Eviction):
+            how = requests.eviction_of(target, rpc.pack(obj), WriteOptions(dryRun=dry_run))
+            return await evict(self._registry, self._reads, requests.place_of(target), how)
         kind = requests.kind_of(target)
         copy = requests.object_of(target, kind, rpc.pack(obj), STRICT)
         return await self._registry.create(kind, copy, dry_run=dry_run)
@@ -133,6 +138,9 @@ class LocalClient:
 
     async def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
         await self._create(rpc.binding(namespace, name, uid, node))
+
+    async def evict(self, namespace: str, name: str, how: Delete = ORDINARY) -> None:
+        await self._create(rpc.eviction(namespace, name, how), how.dry_run)
 
     async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any | ApiError]:
         outcomes = await run_all(self._step(write) for write in writes)

@@ -184,7 +184,7 @@ class Registry:
         """Answers with what was written to: the object, or its scale."""
         if place.scale:
             scaling.check(place.kind, "update")
-        stored = await self._change(place, change, dry_run=dry_run)
+        stored = await self.change(place, change, dry_run=dry_run)
         return scaling.seen(stored) if place.scale else stored
 
     async def delete(self, place: Place, how: Delete = ORDINARY) -> Stored:
@@ -197,7 +197,7 @@ class Registry:
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old
 
-        return await self._change(place, change, dry_run=how.dry_run)
+        return await self.change(place, change, dry_run=how.dry_run)
 
     async def bind(self, place: Place, binding: Binding, *, dry_run: bool = False) -> Stored:
         """The bound pod. Raises NotFound, Conflict."""
@@ -207,10 +207,13 @@ class Registry:
             bindings.bind(pod, binding)
             return pod
 
-        return await self._change(place, change, dry_run=dry_run)
+        return await self.change(place, change, dry_run=dry_run)
 
-    async def _change(self, place: Place, change: Change, *, dry_run: bool) -> Stored:
-        """Repeats until nobody was quicker; somebody always gets on, so this ends."""
+    async def change(self, place: Place, change: Change, *, dry_run: bool) -> Stored:
+        """Write what `change` makes of the object, unchecked. Raises NotFound, and whatever `change` raises.
+
+        Repeats until nobody was quicker; somebody always gets on, so this ends.
+        """
         with store_errors():
             item = await self._store.get(place.key)
         while True:

@@ -14,6 +14,7 @@ from control_plane.apiserver.selection import Chosen, choose
 from control_plane.apiserver.strategy import Strategy
 from proto.v1.meta_pb2 import DeleteOptions
 from proto.v1.pod_pb2 import Binding
+from proto.v1.policy_pb2 import Eviction
 from proto.v1.service_pb2 import Target, WriteOptions
 
 VALIDATION = ("", "Strict", "Warn", "Ignore")
@@ -65,14 +66,25 @@ def object_of(target: Target, kind: Kind, envelope: Envelope, options: WriteOpti
 
 def binding_of(target: Target, envelope: Envelope) -> Binding:
     binding: Binding = _read(Binding, envelope, "Binding")
-    meta = binding.metadata
+    _same_pod(target, binding, "binding")
+    return binding
+
+
+def eviction_of(target: Target, envelope: Envelope, options: WriteOptions) -> Delete:
+    """How to delete the pod, if that is granted."""
+    eviction: Eviction = _read(Eviction, envelope, "Eviction")
+    _same_pod(target, eviction, "eviction")
+    return delete_of(eviction.deleteOptions, options)
+
+
+def _same_pod(target: Target, obj: Any, what: str) -> None:
+    meta = obj.metadata
     meta.name, meta.namespace = meta.name or target.name, meta.namespace or target.namespace
     if (meta.namespace, meta.name) != (target.namespace, target.name):
         raise BadRequest(
-            f"the binding is about pod {meta.namespace}/{meta.name}, "
+            f"the {what} is about pod {meta.namespace}/{meta.name}, "
             f"and the request about {target.namespace}/{target.name}"
         )
-    return binding
 
 
 def _read(message: type[Any], envelope: Envelope, name: str) -> Any:

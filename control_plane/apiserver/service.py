@@ -19,6 +19,7 @@ from api.errors import ApiError, BadRequest, status_of
 from api.grpc_server import Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
 from control_plane.apiserver.collection import Step, delete_collection, run_all
+from control_plane.apiserver.evict import SUBRESOURCE, evict
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.reads import (
     ListQuery,
@@ -134,6 +135,9 @@ class Resources:
             place = requests.place_of(target)
             binding = requests.binding_of(target, request.object)
             return await self._registry.bind(place, binding, dry_run=dry_run)
+        if target.subresource == SUBRESOURCE and kind.plural == "pods":
+            how = requests.eviction_of(target, request.object, request.options)
+            return await evict(self._registry, self._reads, requests.place_of(target), how)
         if target.subresource:
             raise refusals.not_allowed(kind, "create", target.subresource)
         obj = requests.object_of(target, kind, request.object, request.options)

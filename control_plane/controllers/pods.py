@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api import clock
+from api.informer import Informer
 from proto.v1.pod_pb2 import Pod
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -94,3 +95,12 @@ def _magnitude(since: datetime | None, now: datetime) -> int:
     """The power of two of the seconds that have passed."""
     passed = (now - since).total_seconds() if since else 0.0
     return int(math.log2(passed)) if passed >= 1 else -1
+
+
+# An index of an informer of pods.
+NODE = "node"
+
+
+def index_nodes(informer: Informer[Pod]) -> None:
+    """Let the pods of a node be found without looking at all of them."""
+    informer.add_index(NODE, lambda pod: (pod.spec.nodeName,))

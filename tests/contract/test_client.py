@@ -25,12 +25,14 @@ from api.errors import (
     MethodNotAllowed,
     NotFound,
     Timeout,
+    TooManyRequests,
 )
 from control_plane.apiserver import reads
 from proto.v1.apps_pb2 import Deployment, ReplicaSet, Scale
 from proto.v1.cluster_pb2 import Event, Lease, LeaseSpec, Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta, ObjectReference
 from proto.v1.pod_pb2 import Pod
+from proto.v1.policy_pb2 import PodDisruptionBudget
 from tests.apiserver import World, pod, run_scenario
 from tests.etcd_server import EtcdServers
 
@@ -489,6 +491,90 @@ def test_a_pod_that_is_going_cannot_be_bound(run: Run) -> None:
         await world.client.delete(Pod, "web", "default")
         with pytest.raises(Conflict, match="being deleted, cannot be assigned to a host"):
             await world.client.bind("default", "web", made.metadata.uid, "n1")
+
+    run(scenario)
+
+
+# Evict
+
+
+async def budget(world: World, allowed: int) -> PodDisruptionBudget:
+    """For the pods of app web; as its controller would have reported."""
+    made = PodDisruptionBudget(metadata=ObjectMeta(name="web", namespace="default"))
+    made.spec.selector.matchLabels["app"] = "web"
+    made.spec.minAvailable.number_value = 1
+    made = await world.client.create(made)
+    made.status.observedGeneration = made.metadata.generation
+    made.status.disruptionsAllowed, made.status.desiredHealthy = allowed, 1
+    return await world.client.update(made, subresource="status")
+
+
+async def running(world: World, name: str) -> None:
+    await world.client.create(pod(name, app="web"))
+    await world.client.bind("default", name, "", "n1")
+    made = await world.client.get(Pod, name, "default")
+    made.status.phase = "Running"
+    made.status.conditions.add(type="Ready", status="True")
+    await world.client.update(made, subresource="status")
+
+
+def test_a_budget_grants_as_many_evictions_as_it_has(run: Run) -> None:
+    """S#101"""
+
+    async def scenario(world: World) -> None:
+        await budget(world, allowed=1)
+        await running(world, "a")
+        await running(world, "b")
+        await world.client.evict("default", "a", Delete(grace=9, dry_run=True))
+        assert not (await world.client.get(Pod, "a", "default")).metadata.HasField(
+            "deletionTimestamp"
+        )
+        await world.client.evict("default", "a", Delete(grace=9))
+        going = await world.client.get(Pod, "a", "default")
+        assert going.metadata.deletionGracePeriodSeconds == 9
+        assert [c.reason for c in going.status.conditions if c.type == "DisruptionTarget"] == [
+            "EvictionByEvictionAPI"
+        ]
+        charged = await world.client.get(PodDisruptionBudget, "web", "default")
+        assert charged.status.disruptionsAllowed == 0
+        assert list(charged.status.disruptedPods) == ["a"]
+        with pytest.raises(
+            TooManyRequests, match="would violate the pod's disruption budget"
+        ) as no:
+            await world.client.evict("default", "b")
+        [cause] = no.value.causes
+        assert (cause.reason, cause.message) == (
+            "DisruptionBudget",
+            "The disruption budget web needs 1 healthy pods and has 0 currently",
+        )
+        await world.client.evict("default", "a")  # it goes already: nothing is charged again
+
+    run(scenario)
+
+
+def test_two_evictions_cannot_have_the_same_grant(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await budget(world, allowed=1)
+        await running(world, "a")
+        await running(world, "b")
+        writes = [Write("create", rpc.eviction("default", name, Delete())) for name in "ab"]
+        outcomes = await world.client.batch(writes)
+        assert sorted(isinstance(each, TooManyRequests) for each in outcomes) == [False, True]
+
+    run(scenario)
+
+
+def test_what_cannot_be_evicted(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        with pytest.raises(NotFound, match='pods "web" not found'):
+            await world.client.evict("default", "web")
+        await world.client.create(pod("web", app="web"))
+        with pytest.raises(Conflict, match="UID in precondition"):
+            await world.client.evict("default", "web", Delete(uid="another"))
+        await budget(world, allowed=0)
+        await world.client.evict("default", "web")  # it has not begun
+        with pytest.raises(NotFound):
+            await world.client.get(Pod, "web", "default")
 
     run(scenario)
 

@@ -387,6 +387,11 @@ def test_an_event(change: dict[str, Any], expected: list[Any]) -> None:
             "Containers Images Selector",
         ),
         ("Deployment", "Name Ready Up-to-date Available Age", "Containers Images Selector"),
+        (
+            "PodDisruptionBudget",
+            "Name Min-Available Max-Unavailable Allowed-Disruptions Age",
+            "",
+        ),
     ],
 )
 def test_the_columns_are_kubectl_s(kind: str, narrow: str, wide: str) -> None:
