@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "delete": ("delete", INTERMEDIATE, "Delete resources by file names, stdin, resources and names, or by selector"),
     "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
     "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
+    "autoscale": ("autoscale", DEPLOY, "Set the number of pods by what they use"),
+    "top": ("top", "Cluster Management Commands", "Display resource (CPU/memory) usage"),
     "token": ("token", CLUSTER, "Manage join tokens, with which other machines become nodes"),
     "certificate": ("certificate", "Cluster Management Commands", "Modify certificate resources"),
     "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
@@ -65,7 +67,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "autoscale", "top", "cordon", "uncordon", "drain", "taint",
+    "expose", "cordon", "uncordon", "drain", "taint",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

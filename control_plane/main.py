@@ -10,13 +10,11 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 
 import asyncio
 import gc
-import json
 import logging
 import signal
 import socket
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,12 +24,9 @@ from pathlib import Path
 
 import uvloop
 
-from api import keyfiles
 from api.client import Client
-from api.identities import ADMIN
 from api.informer import Informers
 from api.recorder import Recorder
-from api.tls import Identity
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.controllers import events, garbage, jointokens, namespace, podgc
 from control_plane.controllers.certificates import main as certificates
@@ -39,12 +34,14 @@ from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.disruption import main as disruption
+from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.controllers.tainteviction import main as tainteviction
+from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
@@ -93,6 +90,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
+    _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
 )
@@ -262,32 +260,6 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def write_admin_conf(path: Path, address: str, admin: Identity) -> None:
-    """The kubeconfig of the cluster's administrator, replaced at once and readable by its owner only.
-
-    JSON is YAML, and a client can read it without importing a YAML parser.
-    """
-    cluster = {"server": f"https://{address}", "certificate-authority-data": _base64(admin.ca)}
-    user = {
-        "client-certificate-data": _base64(admin.certificate),
-        "client-key-data": _base64(admin.key),
-    }
-    context = {"cluster": "helmling", "user": ADMIN, "namespace": "default"}
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "helmling", "cluster": cluster}],
-        "users": [{"name": ADMIN, "user": user}],
-        "contexts": [{"name": "helmling", "context": context}],
-        "current-context": "helmling",
-    }
-    keyfiles.write(path, json.dumps(content, indent=2).encode() + b"\n")
-
-
-def _base64(content: bytes) -> str:
-    return b64encode(content).decode()
 
 
 def log_to_stderr(level: str = "info") -> None:

@@ -9,7 +9,15 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, budgets, certificates, defaults, stateful, workloads
+from control_plane.apiserver import (
+    autoscaling,
+    batch,
+    budgets,
+    certificates,
+    defaults,
+    stateful,
+    workloads,
+)
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -221,6 +229,7 @@ _ALL = (
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
+    *autoscaling.STRATEGIES,
     *certificates.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -14,6 +14,7 @@ from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Registry
 from control_plane.apiserver.service import About, Resources
@@ -44,8 +45,9 @@ class ApiServer:
 
     def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
         self.cache = WatchCache(store, strategies)
-        self._registry = Registry(store, strategies, Admission(store))
-        self._reads = Reads(store, self.cache)
+        metrics = Metrics(strategies)
+        self._registry = Registry(store, strategies, Admission(store), metrics)
+        self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
 
