@@ -37,7 +37,9 @@ class Command:
     flags: Sequence[Flag] = ()
     tidies_up: bool = False  # Ctrl-C must give it time to put something back or take something away
     actions: Sequence[str] = ()  # the words that may follow, of a command that is several
-    complete: str = ""  # what its arguments are, for completion: "resources", "pods", "kinds"
+    complete: str = (
+        ""  # what its arguments are, for completion: "resources", "pods", "nodes", "kinds"
+    )
 
 
 @dataclass

@@ -142,8 +142,8 @@ def _arguments(
         return list(command.actions)
     given = given[1:] if command.actions else given
     plurals = [kind.plural for kind in KINDS]
-    if command.complete == "pods":
-        return names(before, "pods") if not given else []
+    if command.complete in ("pods", "nodes"):
+        return names(before, command.complete) if not given else []
     if command.complete == "fields":
         return _fields(word)
     if command.complete != "resources":
