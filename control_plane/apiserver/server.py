@@ -10,6 +10,7 @@ from api import rpc
 from api.errors import AlreadyExists, Unavailable
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.reads import Reads
@@ -32,9 +33,14 @@ class CannotListen(Exception):
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
+    ) -> None:
         self.cache = WatchCache(store, strategies)
-        self._registry = Registry(store, strategies, Admission(store))
+        self._registry = Registry(store, strategies, Admission(store, tolerance))
         self._reads = Reads(store, self.cache)
         self.client = LocalClient(self._registry, self._reads)
         self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
