@@ -28,7 +28,7 @@ up: setup ## start a cluster on this machine, in the background
 down: ## stop the cluster; its state stays for the next `make up`
 	@$(HELMLING) down
 
-test: ## set everything up and pass the tests; ARGS="-k name" goes to pytest
+test: ## set everything up and pass the tests; ARGS="-k name" goes to pytest, "-n0" is one at a time
 	@scripts/setup.sh --dev
 	@$(PYTHON) scripts/with_engine.py scripts/test.sh $(ARGS)
 

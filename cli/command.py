@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cli.errors import UsageError
+from cli.errors import CommandError, UsageError
 from cli.flags import Flag, Parsed, switch
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ class Command:
     flags: Sequence[Flag] = ()
     tidies_up: bool = False  # Ctrl-C must give it time to put something back or take something away
     actions: Sequence[str] = ()  # the words that may follow, of a command that is several
-    complete: str = (
-        ""  # what its arguments are, for completion: "resources", "pods", "nodes", "kinds"
-    )
+    complete: str = ""  # what completion offers as arguments: "resources", "pods", "nodes", "kinds"
+    kinds: Sequence[str] = ()  # the kinds that completion offers; none: all
 
 
 @dataclass
@@ -79,6 +78,14 @@ class Session:
     @property
     def namespace(self) -> str:
         return self.flags.text("namespace") or self.target.namespace or "default"
+
+    @property
+    def namespace_if_known(self) -> str:
+        """For what asks no server: empty where there is no cluster to be found."""
+        try:
+            return self.namespace
+        except CommandError:
+            return ""
 
     def say(self, line: str = "") -> None:
         sys.stdout.write(line + "\n")

@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "edit": ("edit", INTERMEDIATE, "Edit a resource on the server"),
     "delete": ("delete", INTERMEDIATE, "Delete resources by file names, stdin, resources and names, or by selector"),
     "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
-    "scale": ("scale", DEPLOY, "Set a new size for a deployment or replica set"),
+    "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
     "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
     "cordon": ("drain", NODES, "Mark nodes as unschedulable"),
     "uncordon": ("drain", NODES, "Mark nodes as schedulable"),

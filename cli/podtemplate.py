@@ -15,20 +15,40 @@ EVERY = "*"
 LISTS = ("containers", "initContainers")
 
 
+# Where a pod's spec is in what is or makes pods: a CronJob's is in the template of its Jobs.
+PATHS = (
+    ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("spec", "template", "spec"),
+    ("spec",),
+)
+
+
 def pod_spec(obj: Any) -> Any:
     """The pod's spec, or that of the template. Raises CommandError when there is neither."""
-    if hasattr(obj.spec, "template"):
-        return obj.spec.template.spec
-    if hasattr(obj.spec, "containers"):
-        return obj.spec
+    return _walk(obj, _path(obj))
+
+
+def around(obj: Any, spec: Fields) -> Fields:
+    """A patch of the pod's spec, as a patch of the object."""
+    for name in reversed(_path(obj)):
+        spec = {name: spec}
+    return spec
+
+
+def _path(obj: Any) -> tuple[str, ...]:
+    for path in PATHS:
+        if hasattr(_walk(obj, path), "containers"):
+            return path
     raise CommandError(
         f"the object is not a pod or does not have a pod template: {obj.kind} {obj.metadata.name}"
     )
 
 
-def around(obj: Any, spec: Fields) -> Fields:
-    """A patch of the pod's spec, as a patch of the object."""
-    return {"spec": {"template": {"spec": spec}} if hasattr(obj.spec, "template") else spec}
+def _walk(obj: Any, path: Iterable[str]) -> Any:
+    """None where the path leads nowhere."""
+    for name in path:
+        obj = getattr(obj, name, None)
+    return obj
 
 
 def images(obj: Any, wanted: Mapping[str, str]) -> Fields:

@@ -32,26 +32,31 @@ class Process:
         fields = stat[stat.rindex(")") + 2 :].split()
         if fields[0] in "ZX":
             return None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return cls(pid, int(fields[19]), boot)
+        return cls(pid, int(fields[19]), this_boot())
 
     def alive(self) -> bool:
         return Process.of(self.pid) == self
 
 
+def this_boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 # A process between us and the engine, which ends at once: so the command is nobody's child, nobody needs to
 # wait for it, and Popen closes all files that we happen to hold (an inherited lock would never be released).
+# As the parent it can tell when the command was born, even if that has ended by now.
 LAUNCHER = """
 import subprocess, sys
 with open(sys.argv[1], "ab") as log:
     daemon = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                               start_new_session=True, cwd="/")
-print(daemon.pid)
+with open(f"/proc/{daemon.pid}/stat") as stat:
+    print(daemon.pid, stat.read().rpartition(")")[2].split()[19])
 """
 
 
 def detach(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
-    """Start a command that nobody waits for, its output in `log`. Raises OSError."""
+    """Start a command that nobody waits for, its output in `log`. It may have ended already. Raises OSError."""
     launched = subprocess.run(
         [sys.executable, "-I", "-S", "-c", LAUNCHER, log, *command],
         env=environment,
@@ -60,10 +65,10 @@ def detach(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
         text=True,
         check=False,
     )
-    process = Process.of(int(launched.stdout)) if launched.returncode == 0 else None
-    if process is None:
+    if launched.returncode != 0:
         raise OSError(f"{command[0]} did not start. {launched.stderr}".strip())
-    return process
+    pid, born = map(int, launched.stdout.split())
+    return Process(pid, born, this_boot())
 
 
 def terminate(process: Process, patience: float) -> bool:

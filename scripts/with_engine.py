@@ -17,11 +17,15 @@ from node_agent.engine import Engine, EngineError, ensure_engine, stop_engine
 
 # Not a temporary folder: if we are killed, the next run finds what we started, and stops it.
 STATE = Path(__file__).resolve().parent.parent / ".cache" / "engine"
+PATIENCE = 60.0  # seconds for an interrupted command to tidy up
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM as an exception, so that the engine is stopped on the way out."""
 
 
 def end(number: int, frame: FrameType | None) -> None:
-    """Turn SIGTERM into an exception, so that the engine is stopped on the way out."""
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def only_user(users: IO[str]) -> bool:
@@ -31,6 +35,25 @@ def only_user(users: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def run(command: list[str]) -> int:
+    """Its exit code. When we are interrupted it may end first: it needs the engine, to remove what it made there."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except Terminated:
+            process.send_signal(signal.SIGINT)
+            raise
+        finally:  # after Ctrl-C too, of which the terminal has told it as well as us
+            let_end(process)
+
+
+def let_end(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def main(command: list[str]) -> int:
@@ -48,7 +71,7 @@ def main(command: list[str]) -> int:
             print(
                 f"Docker Engine {engine.version}, started for this, is stopped after.", flush=True
             )
-        return subprocess.run(command, check=False).returncode
+        return run(command)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 1

@@ -32,6 +32,7 @@ from proto.v1.cluster_pb2 import Event, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, LogsRequest
+from tests import addresses
 from tests.apiserver import serving
 
 PATIENCE = 90  # seconds for a whole scenario
@@ -134,13 +135,12 @@ MakeAgent = Callable[[AgentOptions, Client], AbstractAsyncContextManager[Agent]]
 
 def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True) -> None:
     """Run a scenario; `agent` False: it starts its own. Then see that nothing is left."""
-    number = next(_numbers)
     options = AgentOptions(
         node="n1",
         data_dir=data_dir,
-        cluster=f"test-{os.getpid()}-{number}",
-        pod_cidr=f"10.{101 + os.getpid() % 100}.{number % 256}.0/24",
-        cluster_cidr=f"10.{101 + os.getpid() % 100}.0.0/16",
+        cluster=f"test-{os.getpid()}-{next(_numbers)}",
+        pod_cidr=addresses.pod_range(),
+        cluster_cidr=addresses.WHOLE,
     )
     asyncio.run(_whole(options, scenario, agent))
     nothing_left(options)

@@ -5,6 +5,7 @@ with EtcdServers.started(directory) as servers: servers.endpoints, servers.kill(
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def require_etcd() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """None that the kernel gives out by itself: a server that is away for a moment finds its port free again."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1_000):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError(f"no {count} free ports between 20000 and 30000")
 
 
 class EtcdServers:
@@ -182,6 +184,6 @@ class EtcdServers:
             context.load_cert_chain(self._tls / "client.crt", self._tls / "client.key")
             handlers.append(urllib.request.HTTPSHandler(context=context))
         direct = urllib.request.build_opener(*handlers)
-        with direct.open(self._url(member) + path, body, timeout=5) as answer:
+        with direct.open(self._url(member) + path, body, timeout=WAIT) as answer:
             found: dict[str, Any] = json.load(answer)
             return found

@@ -117,6 +117,8 @@ def _values(flag: Flag, before: list[str]) -> list[str]:
     }
     if flag.name == "namespace":
         return names(before, "namespaces")
+    if flag.name == "from":
+        return [f"cronjob/{each}" for each in names(before, "cronjobs")]
     if flag.name == "filename":
         return [
             each
@@ -141,16 +143,18 @@ def _arguments(
     if command.actions and not given:
         return list(command.actions)
     given = given[1:] if command.actions else given
-    plurals = [kind.plural for kind in KINDS]
-    if command.complete in ("pods", "nodes"):
-        return names(before, command.complete) if not given else []
+    if command.complete == "nodes":
+        return names(before, "nodes") if not given else []
     if command.complete == "fields":
         return _fields(word)
-    if command.complete != "resources":
+    if command.complete not in ("resources", "pods"):
         return []
     if "/" in word:
         kind = word.partition("/")[0]
         return [f"{kind}/{each}" for each in names(before, kind)]
+    if command.complete == "pods":
+        return names(before, "pods") if not given else []
+    plurals = [kind.plural for kind in KINDS if not command.kinds or kind.name in command.kinds]
     return names(before, given[0]) if given and "/" not in given[0] else plurals
 
 

@@ -1,14 +1,15 @@
-"""`helmling create -f FILE`, `create namespace NAME`, `create deployment NAME --image=…`: what must not exist yet."""
+"""`helmling create -f FILE`, `create namespace NAME`, `create job NAME --image=…`: what must not exist yet.
 
-from collections.abc import Callable
+What can be made without a file is in cli/creating.py.
+"""
+
 from typing import Any
 
 from api import jsonform, kinds
 from api.errors import ApiError, Invalid
-from api.kinds import Kind
-from cli import generate
+from cli import creating
 from cli.command import Command, Session
-from cli.errors import UsageError, did_you_mean
+from cli.errors import UsageError
 from cli.flags import Flag, switch
 from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
 from cli.output.chosen import OUTPUT
@@ -27,12 +28,7 @@ FLAGS = (
     ),
     Flag("field-manager", "Kept for kubectl's sake."),
 )
-OF_DEPLOYMENTS = (
-    Flag("image", "With deployment: the image to run; several make several containers.", form="many"),
-    Flag("replicas", "With deployment: how many pods.", "r", form="number", default="1"),
-    Flag("port", "With deployment: the port that the containers expose.", form="number"),
-)  # fmt: skip
-ALL_FLAGS = (*FLAGS, *OF_DEPLOYMENTS)
+ALL_FLAGS = (*FLAGS, *creating.ALL_FLAGS)
 
 
 def run(session: Session) -> int | None:
@@ -100,71 +96,37 @@ def as_applied(plain: dict[str, Any]) -> str:
     return json.dumps(plain | {"metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
 
 
-def _subcommand(session: Session) -> int | None:
+def _subcommand(session: Session) -> int:
     word, *names = session.args
-    make = MAKERS.get(word)
-    if make is None:
-        known = [word for word in MAKERS if len(word) > LONGEST_SHORT]
-        raise UsageError(
-            f"helmling create makes these by name: {', '.join(known)}{did_you_mean(word, list(MAKERS))} "
-            f"Everything else comes from a file: helmling create -f FILE"
-        )
+    maker = creating.maker(word)
+    refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
-    return make(session, names[0])
-
-
-def _namespace(session: Session, name: str) -> int:
-    refuse_others(session, FLAGS, ALL_FLAGS)
-    kind = kinds.find("namespace")
+    kind, plain = kinds.find(maker.words[0]), maker.make(session, names[0])
     assert kind is not None
-    obj = kind.message(apiVersion=kind.api_version, kind=kind.name)
-    obj.metadata.name = name
-    return create_one(session, kind, obj, "")
-
-
-def _deployment(session: Session, name: str) -> int:
-    flags, command = session.flags, session.flags.after_dash or []
-    images = [image for text in flags.many("image") for image in text.split(",") if image]
-    if not images:
-        raise UsageError('required flag(s) "image" not set')
-    if len(images) > 1 and command:
-        raise UsageError("cannot specify multiple --image options and command")
-    replicas, port = flags.number("replicas"), flags.number("port")
-    if replicas is None or replicas < 0:
-        raise UsageError("--replicas must be a number that is not negative")
-    kind = kinds.find("deployment")
-    assert kind is not None
-    plain = generate.deployment(name, images, replicas=replicas, port=port, command=command)
-    plain["metadata"]["namespace"] = session.namespace
+    mode = dry_run(session)
+    namespace = session.namespace_if_known if mode == "client" else session.namespace
+    if kind.namespaced and namespace:
+        plain["metadata"]["namespace"] = namespace
     obj, causes = jsonform.from_json(kind.message, plain)
     if causes:
-        raise Invalid.because(kind.name, name, causes)
-    return create_one(session, kind, obj, session.namespace)
-
-
-LONGEST_SHORT = len("deploy")
-MAKERS: dict[str, Callable[[Session, str], int]] = {
-    "namespace": _namespace,
-    "ns": _namespace,
-    "deployment": _deployment,
-    "deploy": _deployment,
-}
-
-
-def create_one(session: Session, kind: Kind, obj: Any, namespace: str) -> int:
-    mode = dry_run(session)
+        raise Invalid.because(kind.name, names[0], causes)
+    if session.flags.on("save-config"):
+        obj.metadata.annotations[LAST_APPLIED] = as_applied(plain)
     if mode != "client":
-        obj = session.server.create(kind, obj, namespace, dry_run=mode == "server")
+        where = namespace if kind.namespaced else ""
+        obj = session.server.create(kind, obj, where, dry_run=mode == "server")
     tell(session, kind, obj, "created")
     return 0
 
 
 CREATE = Command(
-    usage="create (-f FILENAME | namespace NAME | deployment NAME --image=IMAGE [-- COMMAND]) [flags]",
+    usage="create (-f FILENAME | namespace NAME | TYPE NAME FLAGS [-- COMMAND]) [flags]",
     about="Create a resource from a file or from stdin.\n\nJSON and YAML formats are accepted. All objects "
     "of all files "
-    "are checked before the first is created.",
+    "are checked before the first is created.\n\nWithout a file: "
+    + ", ".join(creating.WORDS)
+    + ".",
     examples="""  # Create a pod from a manifest
   helmling create -f pod.yaml
 
@@ -177,8 +139,15 @@ CREATE = Command(
   # Create a deployment of three pods
   helmling create deployment web --image=helmling/hello:v1 --replicas=3 --port=80
 
+  # Create a job, a cron job, and now a job of that cron job
+  helmling create job once --image=helmling/hello:v1 -- date
+  helmling create cronjob tidy --image=helmling/hello:v1 --schedule="*/5 * * * *" -- date
+  helmling create job tidy-now --from=cronjob/tidy
+
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",
     run=run,
     flags=ALL_FLAGS,
+    actions=creating.WORDS,
+    complete="names",
 )

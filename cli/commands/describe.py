@@ -66,7 +66,7 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return describe_pod(obj)
     if kind.name == "Node":
         return _node(session, obj)
-    if kind.name in ("ReplicaSet", "Deployment"):
+    if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
     from cli.describe import batch, budget, others
 
@@ -84,11 +84,13 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
 def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:
     """With what it has made: its pods, or its ReplicaSets."""
     from api.selectors import labels_from
-    from cli.describe import workloads
+    from cli.describe import stateful, workloads
 
     describe, below = {
         "ReplicaSet": (workloads.describe_replicaset, "pods"),
         "Deployment": (workloads.describe_deployment, "replicasets"),
+        "StatefulSet": (stateful.describe_statefulset, "pods"),
+        "DaemonSet": (workloads.describe_daemonset, "pods"),
     }[kind.name]
     made = find(below)
     assert made is not None

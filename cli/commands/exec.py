@@ -13,13 +13,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from api.errors import BadRequest
-from api.kinds import find
 from cli.command import Command, Session
 from cli.commands.logs import containers, default_container, defaulted
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, switch
+from cli.pods import behind, named_one, pod_kind
 from cli.quickgrpc import RpcError
-from cli.resources import wanted
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
 
 CHUNK = 32 * 1024  # bytes read at once
@@ -29,7 +28,9 @@ COMMON = (
     switch("stdin", "Pass standard input to the program.", "i"),
     switch("tty", "The program gets a terminal.", "t"),
     switch("quiet", "Print only what the program prints.", "q"),
-    Flag("pod-running-timeout", "Kept for kubectl's sake.", default="1m0s"),
+    Flag(
+        "pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="1m0s"
+    ),
 )
 
 
@@ -132,23 +133,17 @@ def connect(
         return duplex.run()
 
 
-def _pod(session: Session, names: list[str]) -> str:
-    targets = [
-        (each.kind, name) for each in wanted(names, default=find("pod")) for name in each.names
-    ]
-    if len(targets) != 1:
-        raise UsageError("pod, type/name or --filename must be specified: one pod")
-    kind, name = targets[0]
+def choose(session: Session, words: list[str]) -> Any:
+    """The container to go to, of a pod or of what keeps one. Raises NotFound, UsageError, CommandError."""
+    kind, name = named_one(words, "pod, type/name or --filename must be specified: one pod")
     if kind.name != "Pod":
-        raise CommandError(f"cannot attach to or exec into {kind.plural}: only pods run programs")
-    return name
+        name = behind(session, kind, name)[0].metadata.name
+    return choose_container(session, name)
 
 
 def choose_container(session: Session, name: str) -> Any:
-    """The container to go to; says which it took when there are several. Raises NotFound, CommandError."""
-    kind = find("pod")
-    assert kind is not None
-    pod = session.server.get(kind, name, session.namespace)
+    """Says which it took when there are several. Raises NotFound, CommandError."""
+    pod = session.server.get(pod_kind(), name, session.namespace)
     chosen = session.flags.text("container")
     if pod.status.phase in ("Succeeded", "Failed"):
         raise CommandError(
@@ -179,7 +174,7 @@ def run_exec(session: Session) -> int | None:
         raise UsageError(
             "you must specify at least one command for the container: exec POD -- COMMAND"
         )
-    target = choose_container(session, _pod(session, args))
+    target = choose(session, args)
     flags = session.flags
     code = connect(session, "Exec", target, words, stdin=flags.on("stdin"), tty=flags.on("tty"))
     if code:
@@ -190,7 +185,7 @@ def run_exec(session: Session) -> int | None:
 
 
 def run_attach(session: Session) -> int | None:
-    target = choose_container(session, _pod(session, session.args))
+    target = choose(session, session.args)
     return attach(session, target, stdin=session.flags.on("stdin"), tty=session.flags.on("tty"))
 
 
@@ -208,6 +203,9 @@ EXEC = Command(
     "standard input to its end.",
     examples="""  # Run a command
   helmling exec web -- date
+
+  # In one of the pods of a deployment
+  helmling exec deployment/web -- date
 
   # A shell
   helmling exec -it web -- sh

@@ -20,6 +20,24 @@ from cli.resources import kind_named
 WIDTH = 80
 TYPES = {"TYPE_STRING": "string", "TYPE_BOOL": "boolean", "TYPE_BYTES": "string"}
 
+# Fields that mean the same wherever they are; a comment beside one of them counts for more.
+CONVENTIONS = {
+    "apiVersion": "The group and version of the object's kind: this tells how to read all other fields.",
+    "kind": "The kind of the object, in CamelCase.",
+    "metadata": "Name, namespace, labels, annotations, and what the server keeps about the object.",
+    "spec": "What is wanted.",
+    "status": "What is so, as far as is known; controllers and agents write it, users read it.",
+    "template": "What each pod is made from.",
+    "observedGeneration": "The metadata.generation that the status is about.",
+    "collisionCount": "How often a name made from a hash belonged to somebody else; counted into the next hash.",
+    "readyReplicas": "Pods that are ready.",
+    "availableReplicas": "Pods that have been ready for minReadySeconds.",
+    "lastTransitionTime": "When the condition's status last changed.",
+    "lastProbeTime": "When somebody last looked.",
+    "reason": "One word in CamelCase for programs: why it is so.",
+    "message": "A sentence for people: why it is so.",
+}
+
 
 @cache
 def comments() -> dict[str, dict[str, str]]:
@@ -114,6 +132,7 @@ def notes(field: Any) -> list[str]:
 
 def describe(field: Any) -> str:
     said = comments().get(field.containing_type.name, {}).get(field.json_name, "")
+    said = said or CONVENTIONS.get(field.json_name, "")
     return " ".join([said, *notes(field)]).strip()
 
 

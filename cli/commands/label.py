@@ -4,31 +4,29 @@ Both do the same to different maps of the metadata, so there is one piece of cod
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.client import PATCH_TYPES
-from api.errors import ApiError
+from api.kinds import Kind
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, from_flags
+from cli.objects import ALL, LOCAL, WHICH, each, is_local, named
 from cli.output.chosen import OUTPUT
-from cli.resources import ALL_NAMESPACES, FIELD_SELECTOR, SELECTOR, Wanted, scope, wanted
-from cli.wording import of_error
-from cli.writing import DRY_RUN, dry_run, settle, tell
+from cli.resources import ALL_NAMESPACES, FIELD_SELECTOR
+from cli.writing import DRY_RUN, dry_run, tell
 
 FLAGS = (
-    FILENAME,
-    RECURSIVE,
-    SELECTOR,
+    *WHICH,
     FIELD_SELECTOR,
     ALL_NAMESPACES,
     DRY_RUN,
     OUTPUT,
     switch("overwrite", "Allow what is there already to be changed."),
-    switch("all", "All objects of the kind in the namespace."),
+    ALL,
+    LOCAL,
     switch("list", "Show what is there."),
     Flag("resource-version", "Only if the object is still at this version."),
 )
@@ -47,6 +45,11 @@ class Changes:
 
     def patch(self) -> dict[str, str | None]:
         return {**self.put, **dict.fromkeys(self.remove)}
+
+    def apply(self, present: MutableMapping[str, str]) -> None:
+        for key in self.remove:
+            present.pop(key, None)
+        present.update(self.put)
 
     def verdict(self, present: Mapping[str, str], word: str) -> str:
         """`labeled`, `unlabeled` or `not labeled`."""
@@ -81,67 +84,29 @@ def split(words: Sequence[str]) -> tuple[list[str], Changes]:
 
 
 def run(session: Session, map_name: str, word: str) -> int:
-    objects, changes = split(session.args)
+    words, changes = split(session.args)
     listing = session.flags.on("list")
     if not changes.patch() and not listing:
         raise UsageError(f"at least one change is required: key=value sets, key- removes ({word})")
-    code = 0
-    for want, obj in _objects(session, objects):
-        try:
-            if listing:
-                _list(session, want, obj, map_name)
-            else:
-                _change(session, want, obj, map_name, changes, word)
-        except (ApiError, CommandError) as error:
-            session.warn(
-                error.prefix + error.message if isinstance(error, CommandError) else of_error(error)
-            )
-            code = 1
-    return code
 
-
-def _objects(session: Session, words: list[str]) -> list[tuple[Wanted, Any]]:
-    flags, server = session.flags, session.server
-    if flags.many("filename"):
-        manifests = from_flags(flags)
-        settle(session, manifests)
-        return [
-            (Wanted(m.kind, (m.name,)), server.get(m.kind, m.name, m.namespace)) for m in manifests
-        ]
-    wants = wanted(words)
-    if not wants:
-        raise UsageError(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>"
-        )
-    found: list[tuple[Wanted, Any]] = []
-    for want in wants:
-        namespace = scope(session, want.kind)
-        if want.names:
-            found += [(want, server.get(want.kind, name, namespace)) for name in want.names]
-        elif flags.on("all") or flags.given("selector") or flags.given("field-selector"):
-            listed, _ = server.list(
-                want.kind,
-                namespace,
-                labels=flags.text("selector"),
-                fields=flags.text("field-selector"),
-            )
-            found += [(want, obj) for obj in listed]
+    def act(kind: Kind, obj: Any) -> None:
+        if listing:
+            _list(session, kind, obj, map_name)
         else:
-            raise UsageError("name the objects, or use -l or --all")
-    return found  # fmt: skip
+            _change(session, kind, obj, map_name, changes, word)
+
+    return each(session, named(session, words), act)
 
 
-def _list(session: Session, want: Wanted, obj: Any, map_name: str) -> None:
+def _list(session: Session, kind: Kind, obj: Any, map_name: str) -> None:
     present = getattr(obj.metadata, map_name)
-    session.say(
-        f"Listing {map_name} for {want.kind.name}.{want.kind.api_version} {obj.metadata.name}:"
-    )
+    session.say(f"Listing {map_name} for {kind.name}.{kind.api_version} {obj.metadata.name}:")
     for key in sorted(present):
         session.say(f" {key}={present[key]}")
 
 
 def _change(
-    session: Session, want: Wanted, obj: Any, map_name: str, changes: Changes, word: str
+    session: Session, kind: Kind, obj: Any, map_name: str, changes: Changes, word: str
 ) -> None:
     present = dict(getattr(obj.metadata, map_name))
     conflicts = changes.conflicts(present)
@@ -153,20 +118,18 @@ def _change(
     for key in changes.remove:
         if key not in present:
             session.warn(f'{map_name.rstrip("s")} "{key}" not found.')
+    if is_local(session) or dry_run(session) == "client":
+        changes.apply(getattr(obj.metadata, map_name))
+        return tell(session, kind, obj, changes.verdict(present, word))
     metadata: dict[str, Any] = {map_name: changes.patch()}
     if session.flags.given("resource-version"):
         metadata["resourceVersion"] = session.flags.text("resource-version")
-    mode = dry_run(session)
-    if mode != "client":
-        obj = session.server.patch(
-            want.kind,
-            obj.metadata.name,
-            obj.metadata.namespace,
-            json.dumps({"metadata": metadata}).encode(),
-            PATCH_TYPES["merge"],
-            dry_run=mode == "server",
-        )
-    tell(session, want.kind, obj, changes.verdict(present, word))
+    patch = json.dumps({"metadata": metadata}).encode()
+    after = session.server.patch(
+        kind, obj.metadata.name, obj.metadata.namespace, patch, PATCH_TYPES["merge"],
+        dry_run=dry_run(session) == "server",
+    )  # fmt: skip
+    return tell(session, kind, after, changes.verdict(present, word))
 
 
 LABEL = Command(

@@ -12,7 +12,8 @@ from api.kinds import find
 from cli.command import Command, Session, seconds
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
-from cli.resources import SELECTOR, wanted
+from cli.pods import behind, named_one, pod_kind
+from cli.resources import SELECTOR
 from cli.wording import of_error
 from proto.v1.service_pb2 import ContainerTarget, LogsRequest
 
@@ -21,6 +22,7 @@ FLAGS = (
     switch("follow", "Go on as the container writes.", "f"),
     Flag("container", "Which container.", "c"),
     switch("all-containers", "All containers of the pod, init containers first."),
+    switch("all-pods", "With TYPE/NAME: of all its pods, each line with its pod's name."),
     switch("previous", "Of the container before its last restart.", "p"),
     Flag("tail", "Only the last so many lines; -1: all. Default with a selector: 10.", form="number", default="-1"),
     Flag("since", "Only lines younger than this: 5s, 2m, 3h."),
@@ -30,7 +32,7 @@ FLAGS = (
     switch("prefix", "Begin each line with the pod and container it is from."),
     switch("ignore-errors", "With --follow: when one log fails, go on with the others."),
     Flag("max-log-requests", "How many logs may be followed at once.", form="number", default="5"),
-    Flag("pod-running-timeout", "Kept for kubectl's sake.", default="20s"),
+    Flag("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="20s"),
 )  # fmt: skip
 TAIL_OF_MANY = 10  # lines; kubectl's default with a selector
 
@@ -70,28 +72,30 @@ def run(session: Session) -> int | None:
 
 
 def _named(session: Session) -> list[Source]:
-    args = list(session.args)
+    args, flags = list(session.args), session.flags
     if len(args) == 2 and "/" not in args[0] and find(args[0]) is None:
-        session.flags.values.setdefault(
-            "container", [args.pop()]
-        )  # kubectl's old form: logs POD CONTAINER
-    targets = [
-        (each.kind, name) for each in wanted(args, default=find("pod")) for name in each.names
-    ]
-    if len(targets) != 1:
-        raise UsageError(
-            "expected 'logs (POD | TYPE/NAME) [CONTAINER_NAME]'.\nPOD or TYPE/NAME is a required argument for "
-            "the logs command"
-        )
-    kind, name = targets[0]
-    if kind.name != "Pod":
-        raise CommandError(f"cannot get the logs from {kind.plural}: only pods have logs")
-    if session.flags.text("container"):
-        return [Source(session.namespace, name, session.flags.text("container"))]
-    pod = session.server.get(kind, name, session.namespace)
+        flags.values.setdefault("container", [args.pop()])  # kubectl's old form: logs POD CONTAINER
+    kind, name = named_one(
+        args,
+        "expected 'logs (POD | TYPE/NAME) [CONTAINER_NAME]'.\nPOD or TYPE/NAME is a required argument for "
+        "the logs command",
+    )
+    container = flags.text("container")
+    if kind.name == "Pod" and container:
+        return [Source(session.namespace, name, container)]
+    pods = behind(session, kind, name)
+    if not flags.on("all-pods"):
+        if len(pods) > 1:
+            session.warn(f"Found {len(pods)} pods, using pod/{pods[0].metadata.name}")
+        del pods[1:]
+    return [source for pod in pods for source in _of_pod(session, pod)]
+
+
+def _of_pod(session: Session, pod: Any) -> list[Source]:
     if session.flags.on("all-containers"):
-        return [Source(session.namespace, name, each) for each in containers(pod)]
-    return [Source(session.namespace, name, defaulted(session, pod))]
+        return [Source(session.namespace, pod.metadata.name, each) for each in containers(pod)]
+    chosen = session.flags.text("container") or defaulted(session, pod)
+    return [Source(session.namespace, pod.metadata.name, chosen)]
 
 
 def defaulted(session: Session, pod: Any) -> str:
@@ -105,9 +109,9 @@ def defaulted(session: Session, pod: Any) -> str:
 def _selected(session: Session) -> list[Source]:
     if session.args:
         raise UsageError("only a selector (-l) or a POD name is allowed")
-    kind = find("pod")
-    assert kind is not None
-    pods, _ = session.server.list(kind, session.namespace, labels=session.flags.text("selector"))
+    pods, _ = session.server.list(
+        pod_kind(), session.namespace, labels=session.flags.text("selector")
+    )
     everything, chosen = session.flags.on("all-containers"), session.flags.text("container")
     found = []
     for pod in pods:
@@ -150,8 +154,9 @@ def request(session: Session, source: Source, *, many: bool) -> Any:
 
 
 def _lines(session: Session, source: Source, *, many: bool) -> Iterator[bytes]:
+    prefixed = session.flags.on("prefix") or session.flags.on("all-pods")
     for data in session.server.logs(request(session, source, many=many)):
-        yield _prefixed(source, data) if session.flags.on("prefix") else data
+        yield _prefixed(source, data) if prefixed else data
 
 
 def _prefixed(source: Source, data: bytes) -> bytes:
@@ -206,7 +211,7 @@ def _write(data: bytes) -> None:
 
 
 LOGS = Command(
-    usage="logs [-f] [-p] (POD | -l label) [-c CONTAINER] [flags]",
+    usage="logs [-f] [-p] (POD | TYPE/NAME | -l label) [-c CONTAINER] [flags]",
     about="Print the logs for a container in a pod, or of several.\n\nA pod with several containers needs "
     "-c, or --all-containers; "
     "without, its first container is taken.",
@@ -218,6 +223,10 @@ LOGS = Command(
 
   # The last 20 lines of the container before its last restart
   helmling logs web --previous --tail=20
+
+  # One pod of a deployment, or all of them
+  helmling logs deployment/web
+  helmling logs deployment/web --all-pods
 
   # The last hour of all pods of an app, each line with its pod's name
   helmling logs -l app=web --since=1h --prefix""",

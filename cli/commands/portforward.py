@@ -15,13 +15,12 @@ from typing import Any
 
 from api import kinds
 from api.errors import ApiError
-from api.kinds import find
 from api.rpc import error_of
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
+from cli.pods import behind, named_one
 from cli.quickgrpc import RpcError
-from cli.resources import wanted
 from cli.watching import Deadline, states
 from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
 
@@ -71,14 +70,10 @@ def run(session: Session) -> int | None:
     if not session.args:
         raise UsageError("TYPE/NAME and list of ports are required for port-forward")
     first, *words = session.args
-    kind = find("pod")
-    assert kind is not None
-    targets = [(each.kind, name) for each in wanted([first], default=kind) for name in each.names]
-    if len(targets) != 1 or targets[0][0] is not kind:
-        raise CommandError(f"only pods can be forwarded to: pod/NAME, not {first}")
+    kind, name = named_one([first], "TYPE/NAME and list of ports are required for port-forward")
     if not words:
         raise UsageError("at least 1 PORT is required for port-forward: 8080:80")
-    pod = session.server.get(kind, targets[0][1], session.namespace)
+    pod = behind(session, kind, name)[0]
     if pod.status.phase != "Running":
         raise CommandError(
             f"unable to forward port because pod is not running. Current status={pod.status.phase}"
@@ -212,6 +207,9 @@ PORT_FORWARD = Command(
     examples="""  # http://localhost:8080 leads to port 80 of the pod web
   helmling port-forward pod/web 8080:80
 
+  # To one of the pods of a deployment, as long as that pod runs
+  helmling port-forward deployment/web 8080:80
+
   # The same port on both sides; any free local port
   helmling port-forward web 80
   helmling port-forward web :80
@@ -221,7 +219,7 @@ PORT_FORWARD = Command(
     run=run,
     flags=(
         Flag("address", "Addresses to listen on, with commas between them.", form="many", default="localhost"),
-        Flag("pod-running-timeout", "Kept for kubectl's sake.", default="1m0s"),
+        Flag("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="1m0s"),
     ),
     complete="pods",
 )  # fmt: skip

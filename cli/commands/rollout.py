@@ -1,7 +1,11 @@
-"""`helmling rollout`: how a change of a Deployment gets on, what it was before, and back again (S#69, S#107)."""
+"""`helmling rollout`: how a change gets on, what was before it, and back again (S#69, S#73, S#75, S#107).
+
+Of Deployments, DaemonSets and StatefulSets; only a Deployment can be paused.
+"""
 
 import json
 import sys
+from collections.abc import Container
 from datetime import UTC
 from typing import Any
 
@@ -18,7 +22,7 @@ from cli.objects import WHICH, each, named
 from cli.output.chosen import OUTPUT
 from cli.resources import qualified
 from cli.rollout import history as past
-from cli.rollout.progress import standing
+from cli.rollout.progress import STANDINGS, standing
 from cli.subcommands import Action
 from cli.watching import Deadline, states
 from cli.writing import DRY_RUN, dry_run, patched, tell
@@ -27,24 +31,25 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 Told = str  # what has been done to the object
 
 
-def _only_deployments(kind: Kind, refusal: str) -> None:
-    if kind.name != "Deployment":
+def _only(kinds_allowed: Container[str], kind: Kind, refusal: str) -> None:
+    if kind.name not in kinds_allowed:
         raise CommandError(refusal)
 
 
-def _replicasets(session: Session, deployment: Any) -> list[Any]:
-    kind = kinds.find("replicasets")
-    assert kind is not None
-    labels = str(labels_from(deployment.spec.selector))
-    listed, _ = session.server.list(kind, deployment.metadata.namespace, labels=labels)
-    return controlled_by(deployment, listed)
+def _past(session: Session, obj: Any) -> past.Revisions:
+    """The revisions of an object, from whatever keeps them."""
+    keeper = kinds.find(past.KEEPERS[obj.kind])
+    assert keeper is not None
+    labels = str(labels_from(obj.spec.selector))
+    listed, _ = session.server.list(keeper, obj.metadata.namespace, labels=labels)
+    return past.revisions(controlled_by(obj, listed))
 
 
 def status(session: Session) -> int:
     deadline = Deadline(seconds(session.flags.text("timeout")))
 
     def follow(kind: Kind, obj: Any) -> None:
-        _only_deployments(kind, f"no status viewer has been implemented for {kind.name}")
+        _only(STANDINGS, kind, f"no status viewer has been implemented for {kind.name}")
         _follow(session, kind, obj, deadline)
 
     return each(session, named(session, session.args, whole_kinds=True), follow)
@@ -69,8 +74,8 @@ def _follow(session: Session, kind: Kind, obj: Any, deadline: Deadline) -> None:
 
 def history(session: Session) -> int:
     def show(kind: Kind, obj: Any) -> None:
-        _only_deployments(kind, f'no history viewer has been implemented for "{kind.name}"')
-        _show(session, kind, obj, past.revisions(_replicasets(session, obj)))
+        _only(past.KEEPERS, kind, f'no history viewer has been implemented for "{kind.name}"')
+        _show(session, kind, obj, _past(session, obj))
 
     number = session.flags.number("revision") or 0
     if number < 0:
@@ -85,7 +90,8 @@ def _show(session: Session, kind: Kind, obj: Any, known: past.Revisions) -> None
     elif number not in known:
         raise CommandError("unable to find the specified revision")
     elif session.flags.text("output"):
-        return tell(session, kinds.of(known[number]), known[number], "")
+        shown = past.as_object(obj, known[number])
+        return tell(session, kinds.of(shown), shown, "")
     else:
         lines = [f"{title} with revision #{number}", *past.details(known[number])]
     for line in lines:
@@ -95,7 +101,7 @@ def _show(session: Session, kind: Kind, obj: Any, known: past.Revisions) -> None
 
 def undo(session: Session) -> int:
     def back(kind: Kind, obj: Any) -> None:
-        _only_deployments(kind, f'no rollbacker has been implemented for "{kind.name}"')
+        _only(past.KEEPERS, kind, f'no rollbacker has been implemented for "{kind.name}"')
         _go_back(session, kind, obj)
 
     return each(session, named(session, session.args), back)
@@ -103,12 +109,12 @@ def undo(session: Session) -> int:
 
 def _go_back(session: Session, kind: Kind, obj: Any) -> None:
     name, number = obj.metadata.name, session.flags.number("to-revision") or 0
-    if obj.spec.paused:
+    if _is_paused(obj):
         raise CommandError(
             "you cannot rollback a paused deployment; resume it first with "
             f"'helmling rollout resume deployment/{name}' and try again"
         )
-    target = past.chosen(name, past.revisions(_replicasets(session, obj)), number)
+    target = past.chosen(obj, _past(session, obj), number)
     if past.is_present(obj, target):
         done = f"skipped rollback (current template already matches revision {number})"
         return tell(session, kind, obj, done)
@@ -122,6 +128,10 @@ def _go_back(session: Session, kind: Kind, obj: Any) -> None:
     return tell(session, kind, after, "rolled back")
 
 
+def _is_paused(obj: Any) -> bool:
+    return bool(getattr(obj.spec, "paused", False))
+
+
 def pause(session: Session) -> int:
     return _switched(session, "pausing", "paused", paused=True)
 
@@ -133,7 +143,7 @@ def resume(session: Session) -> int:
 def _switched(session: Session, doing: str, done: str, *, paused: bool) -> int:
     def act(kind: Kind, obj: Any) -> None:
         which = f'{kind.full_name} "{obj.metadata.name}"'
-        _only_deployments(kind, f"{which} {doing} is not supported")
+        _only(("Deployment",), kind, f"{which} {doing} is not supported")
         if obj.spec.paused == paused:
             raise CommandError(f"{which} is {'already' if paused else 'not'} paused")
         tell(session, kind, patched(session, kind, obj, {"spec": {"paused": paused}}), done)
@@ -148,8 +158,8 @@ def restart(session: Session) -> int:
 
     def act(kind: Kind, obj: Any) -> None:
         which = f'{kind.full_name} "{obj.metadata.name}"'
-        _only_deployments(kind, f"{which} restarting is not supported")
-        if obj.spec.paused:
+        _only(past.KEEPERS, kind, f"{which} restarting is not supported")
+        if _is_paused(obj):
             raise CommandError(
                 f"{which} can't restart paused deployment (run rollout resume first)"
             )
@@ -183,8 +193,8 @@ ACTIONS = {
 }
 ROLLOUT = Command(
     usage="rollout (history | pause | restart | resume | status | undo) (TYPE NAME | TYPE/NAME | -f FILENAME) [flags]",
-    about="Manage the rollout of a Deployment.\n\nEach change of a Deployment's template is a revision. `status` "
-    "follows the present one and exits with 1 when it got stuck.",
+    about="Manage the rollout of a Deployment, DaemonSet or StatefulSet.\n\nEach change of its template is a "
+    "revision. `status` follows the present one and exits with 1 when it got stuck.",
     examples="""  # Follow a rollout, for at most a minute
   helmling rollout status deployment/web --timeout=60s
 
@@ -206,4 +216,5 @@ ROLLOUT = Command(
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),
     complete="resources",
+    kinds=tuple(past.KEEPERS),
 )

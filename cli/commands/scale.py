@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from api.client import PATCH_TYPES
-from api.kinds import Kind
+from api.kinds import KINDS, Kind
 from cli.command import Command, Session, seconds
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
@@ -98,8 +98,8 @@ def _wait(session: Session, kind: Kind, obj: Any, limit: float) -> None:
 SCALE = Command(
     usage="scale --replicas=COUNT [--resource-version=VERSION] [--current-replicas=COUNT] "
     "(-f FILENAME | TYPE NAME | TYPE/NAME) [flags]",
-    about="Set a new size for a Deployment or ReplicaSet.\n\nWith --current-replicas or --resource-version it is "
-    "scaled only if it still is as you think.",
+    about="Set a new size for a Deployment, ReplicaSet or StatefulSet.\n\nWith --current-replicas or "
+    "--resource-version it is scaled only if it still is as you think.",
     examples="""  # Three pods
   helmling scale --replicas=3 deployment/web
 
@@ -112,4 +112,5 @@ SCALE = Command(
     run=run,
     flags=FLAGS,
     complete="resources",
+    kinds=tuple(kind.name for kind in KINDS if kind.scale),
 )

@@ -1,6 +1,7 @@
 """`helmling set image|env|resources`: the fields that change most often, without an editor and without a patch."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cli import podtemplate, subcommands
@@ -8,13 +9,13 @@ from cli.command import Command, Session
 from cli.commands.label import split
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
-from cli.objects import ALL, WHICH, each, named
+from cli.objects import ALL, LOCAL, WHICH, each, is_local, named
 from cli.output.chosen import OUTPUT
 from cli.subcommands import Action
 from cli.writing import DRY_RUN, locally, patched, tell
 
 CONTAINERS = Flag("containers", "The containers to change; * and ? match as in a shell.", "c", default="*")  # fmt: skip
-COMMON = (*WHICH, ALL, DRY_RUN, OUTPUT)
+COMMON = (*WHICH, ALL, LOCAL, DRY_RUN, OUTPUT)
 Patch = Callable[[Any], podtemplate.Fields]  # the strategic patch for an object
 
 
@@ -23,8 +24,12 @@ def _change(session: Session, words: list[str], patch: Patch, done: str) -> int:
 
     def act(kind: Any, obj: Any) -> None:
         changes = patch(obj)
-        if locally(kind, obj, changes) != obj:
-            tell(session, kind, patched(session, kind, obj, changes), done)
+        after = locally(kind, obj, changes)
+        if after == obj:
+            return
+        if not is_local(session):
+            after = patched(session, kind, obj, changes)
+        tell(session, kind, after, done)
 
     return each(session, named(session, words), act)
 
@@ -47,12 +52,8 @@ def image(session: Session) -> int:
 
 def env(session: Session) -> int:
     flags = session.flags
-    words, changes = split([*session.args, *flags.many("env")])
+    words, changes = split([*session.args, *filter(None, _given(flags.many("env")))])
     pattern = flags.text("containers")
-    if flags.on("list"):
-        return each(session, named(session, words), lambda kind, obj: _list(session, obj, pattern))
-    if not changes.patch():
-        raise UsageError("at least one environment variable must be provided: KEY=VALUE, or KEY-")
 
     def patch(obj: Any) -> podtemplate.Fields:
         found = podtemplate.chosen(obj, pattern)
@@ -62,7 +63,21 @@ def env(session: Session) -> int:
             found, obj, lambda c: podtemplate.environment(c, changes.put, changes.remove)
         )
 
+    def show(kind: Any, obj: Any) -> None:
+        """As it would be; nothing is written."""
+        _list(session, locally(kind, obj, patch(obj)), pattern)
+
+    if flags.on("list"):
+        return each(session, named(session, words), show)
+    if not changes.patch():
+        raise UsageError("at least one environment variable must be provided: KEY=VALUE, or KEY-")
     return _change(session, words, patch, "env updated")
+
+
+def _given(flags: Sequence[str]) -> Iterator[str]:
+    """What -e says; `-` reads lines KEY=VALUE from standard input."""
+    for text in flags:
+        yield from sys.stdin.read().split("\n") if text == "-" else (text,)
 
 
 def _keep(present: dict[str, str], put: Any) -> None:
@@ -107,8 +122,8 @@ ACTIONS = {
         (
             *COMMON,
             CONTAINERS,
-            Flag("env", "A variable to set, if that is easier than an argument: -e KEY=VALUE.", "e", "many"),
-            switch("list", "Show the variables instead of changing them."),
+            Flag("env", "A variable to set: KEY=VALUE; with - they come from standard input.", "e", "many"),
+            switch("list", "Show the variables as they would be, and change nothing."),
             switch("overwrite", "Change variables that are there already.", default=True),
         ),
     ),
@@ -125,7 +140,8 @@ ACTIONS = {
 SET = Command(
     usage="set (image | env | resources) (TYPE NAME | TYPE/NAME | -f FILENAME) CHANGES [flags]",
     about="Set specific features on objects.\n\nIn whatever holds containers or makes pods. In a Deployment, each "
-    "change begins a rollout.",
+    "change begins a rollout.\nWith --local and -o yaml, a file is changed "
+    "without a server.",
     examples="""  # Another image for a container, or for all of them
   helmling set image deployment/web web=helmling/hello:v2
   helmling set image deployment/web '*=helmling/hello:v2'
@@ -135,10 +151,17 @@ SET = Command(
   helmling set env deployment/web LEVEL-
   helmling set env deployment/web --list
 
+  # The variables of this shell that begin with APP_
+  env | grep ^APP_ | helmling set env deployment/web -e -
+
+  # Change a manifest without a server
+  helmling set image -f web.yaml web=helmling/hello:v2 --local -o yaml
+
   # What its containers may use, and what is set aside for them
   helmling set resources deployment/web -c=web --limits=cpu=200m,memory=512Mi --requests=cpu=100m""",
     run=lambda session: subcommands.run(session, "set", ACTIONS),
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),
     complete="resources",
+    kinds=("Pod", "ReplicaSet", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob"),
 )

@@ -55,14 +55,22 @@ def _condition(text: str) -> Met:
     def met(obj: Any) -> bool:
         if obj is None:
             return False
-        conditions = to_json(obj).get("status", {}).get("conditions", [])
+        status = to_json(obj).get("status", {})
         return any(
             each.get("type", "").lower() == name.lower()
             and each.get("status", "").lower() == value.lower()
-            for each in conditions
+            and _is_of_this_spec(
+                obj, each.get("observedGeneration", status.get("observedGeneration"))
+            )
+            for each in status.get("conditions", [])
         )
 
     return met
+
+
+def _is_of_this_spec(obj: Any, observed: int | None) -> bool:
+    """A condition that was found for an older spec says nothing about this one."""
+    return observed is None or observed >= obj.metadata.generation
 
 
 def _jsonpath(text: str) -> Met:

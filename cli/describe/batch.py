@@ -1,11 +1,25 @@
 """Jobs and CronJobs in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.duration import human_duration
-from cli.describe.lines import NONE, UNSET, Field, fields, identity, marks, moment, yes
+from cli.describe.lines import (
+    NONE,
+    UNSET,
+    Field,
+    fields,
+    identity,
+    marks,
+    moment,
+    section,
+    table,
+    yes,
+)
 from cli.describe.template import template_lines
 from cli.describe.workloads import conditions, controller, selector_text
+
+LATE = 5  # seconds after its slot a Job may start without a word
 
 
 def describe_job(job: Any) -> list[str]:
@@ -56,7 +70,33 @@ def describe_cronjob(cronjob: Any) -> list[str]:
         ("Last Schedule Time", moment(cronjob.status.lastScheduleTime)),
         ("Active Jobs", active or NONE),
     ]
-    return [*fields(rows), *template_lines(work.template), *fields(last)]
+    return [
+        *fields(rows),
+        *template_lines(work.template),
+        *fields(last),
+        *recent_slots(cronjob.status.recentSlots),
+    ]
+
+
+def recent_slots(slots: Sequence[Any]) -> list[str]:
+    """What became of the times that the schedule named."""
+    header = ["Slot", "Decision", "Job", "Why"]
+    rows = [[moment(s.time), s.decision, s.job or NONE, why(s)] for s in slots]
+    return section("Recent Slots", table(header, rows) if rows else [])
+
+
+def why(slot: Any) -> str:
+    """Of a slot that ran in time there is nothing to say."""
+    late = slot.decidedTime.seconds - slot.time.seconds
+    if slot.decision == "Ran":
+        return f"started {human_duration(late)} late" if late >= LATE else ""
+    told = {
+        "JobRunning": "that Job was still running, and the concurrency policy is Forbid",
+        "TooLate": f"past its starting deadline when the controller looked, {human_duration(late)} late",
+        "Suspended": "suspended",
+        "Missed": "the controller was not looking; of missed slots only the latest is run",
+    }.get(slot.reason, slot.reason)
+    return f"{slot.slots} slots up to this one: {told}" if slot.slots > 1 else told
 
 
 def _or_unset(message: Any, name: str, unit: str = "") -> str:

@@ -1,11 +1,11 @@
-"""ReplicaSets and Deployments in words, with what they have made."""
+"""ReplicaSets, Deployments and DaemonSets in words, with what they have made."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from api.selectors import labels_from
-from cli.describe.lines import NONE, Field, fields, identity, marks, moment, table
+from cli.describe.lines import NONE, Field, fields, identity, map_lines, marks, moment, table
 from cli.describe.template import template_lines
 
 HASH_LABEL = (
@@ -61,6 +61,25 @@ def describe_deployment(deployment: Any, replicasets: Sequence[Any]) -> list[str
     )
 
 
+def describe_daemonset(daemonset: Any, pods: Sequence[Any]) -> list[str]:
+    spec, status, meta = daemonset.spec, daemonset.status, daemonset.metadata
+    rows: list[Field] = [
+        *identity(meta),
+        ("Selector", selector_text(spec.selector)),
+        ("Node-Selector", map_lines(spec.template.spec.nodeSelector)),
+        *marks(meta),
+    ]
+    counts = [
+        f"Desired Number of Nodes Scheduled: {status.desiredNumberScheduled}",
+        f"Current Number of Nodes Scheduled: {status.currentNumberScheduled}",
+        f"Number of Nodes Scheduled with Up-to-date Pods: {status.updatedNumberScheduled}",
+        f"Number of Nodes Scheduled with Available Pods: {status.numberAvailable}",
+        f"Number of Nodes Misscheduled: {status.numberMisscheduled}",
+    ]
+    lines = [*fields(rows), *counts, *fields([("Pods Status", phases(pods))])]
+    return [*lines, *template_lines(spec.template)]
+
+
 def newest(deployment: Any, replicasets: Sequence[Any]) -> Any | None:
     """The ReplicaSet of the present template: the oldest, should several have it."""
     wanted = bare(deployment.spec.template)
@@ -104,11 +123,11 @@ def _replicas(deployment: Any) -> str:
 
 
 def _bounds(rolling: Any) -> str:
-    unavailable, surge = _bound(rolling.maxUnavailable), _bound(rolling.maxSurge)
+    unavailable, surge = bound(rolling.maxUnavailable), bound(rolling.maxSurge)
     return f"{unavailable} max unavailable, {surge} max surge"
 
 
-def _bound(value: Any) -> str:
+def bound(value: Any) -> str:
     return str(value.string_value or int(value.number_value))
 
 

@@ -1,4 +1,4 @@
-"""What is known of a rollout, read from a Deployment and its ReplicaSets; nothing here asks the server.
+"""What is known of a rollout, read from an object and the records of its past; nothing here asks the server.
 
 progress.py     how far it is, in kubectl's sentences
 history.py      its revisions, and the patch that goes back to one

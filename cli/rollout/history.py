@@ -1,10 +1,12 @@
-"""The revisions of a Deployment: each is one of its ReplicaSets, which keeps the template of that time (S#69).
+"""What an object was before: its revisions (S#69, S#73, S#75).
 
-There is no other record. A revision that is used again gets a new, highest number, so there are gaps; and what
-revisionHistoryLimit has cleared away cannot be gone back to.
+Of a Deployment each is one of its ReplicaSets, which keeps the template of that time; of a DaemonSet or StatefulSet it
+is a ControllerRevision. There is no other record. A revision that is used again gets a new, highest number, so there
+are gaps; and what revisionHistoryLimit has cleared away cannot be gone back to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from api.jsonform import to_json
@@ -14,22 +16,54 @@ from cli.errors import CommandError
 from cli.output import table
 from cli.rollout.progress import REVISION
 
+KEEPERS = {
+    "Deployment": "replicasets",
+    "DaemonSet": "controllerrevisions",
+    "StatefulSet": "controllerrevisions",
+}
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 _PREFIX = "deployment.kubernetes.io/"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-# What stays with the Deployment when it goes back: these annotations say nothing about a template.
+# What stays with a Deployment when it goes back: these annotations say nothing about a template.
 STAY = (
     LAST_APPLIED, REVISION, f"{_PREFIX}revision-history", f"{_PREFIX}desired-replicas", f"{_PREFIX}max-replicas",
     "helmling.dev/rollback-on-deadline", "helmling.dev/was-fully-available",
     "helmling.dev/rolled-back-from", "helmling.dev/rolled-back-to",
 )  # fmt: skip
-Revisions = dict[int, Any]  # number -> ReplicaSet, the oldest first
 
 
-def revisions(replicasets: Sequence[Any]) -> Revisions:
+@dataclass(frozen=True, slots=True)
+class Revision:
+    record: Any  # the ReplicaSet or ControllerRevision
+    template: Any
+
+    @property
+    def cause(self) -> str:
+        """Why the change was made, if its author said so."""
+        return str(self.record.metadata.annotations.get(CHANGE_CAUSE, ""))
+
+
+Revisions = Mapping[int, Revision]  # number -> revision, the oldest first
+
+
+def revisions(records: Iterable[Any]) -> Revisions:
     """Those that have been numbered."""
-    numbered = {int(rs.metadata.annotations.get(REVISION) or 0): rs for rs in replicasets}
-    return {number: numbered[number] for number in sorted(numbered) if number}
+    numbered = {_number(record): record for record in records}
+    return {n: Revision(numbered[n], _template(numbered[n])) for n in sorted(numbered) if n}
+
+
+def _number(record: Any) -> int:
+    if hasattr(record, "revision"):
+        return int(record.revision)
+    return int(record.metadata.annotations.get(REVISION) or 0)
+
+
+def _template(record: Any) -> Any:
+    if hasattr(record, "revision"):
+        from api.revisions import template_of
+
+        return template_of(record)
+    return record.spec.template
 
 
 def overview(known: Revisions) -> list[str]:
@@ -37,43 +71,53 @@ def overview(known: Revisions) -> list[str]:
     if not known:
         return ["No rollout history found."]
     rows = [["REVISION", "CHANGE-CAUSE"]]
-    for number, rs in known.items():
-        rows.append([str(number), rs.metadata.annotations.get(CHANGE_CAUSE) or table.NONE])
+    rows += [[str(number), each.cause or table.NONE] for number, each in known.items()]
     return [*table.render(rows, gap=2), ""]
 
 
-def details(replicaset: Any) -> list[str]:
+def details(revision: Revision) -> list[str]:
     """The template of a revision, and why it was made."""
-    template = type(replicaset.spec.template)()
-    template.CopyFrom(replicaset.spec.template)
-    cause = replicaset.metadata.annotations.get(CHANGE_CAUSE)
-    if cause:
-        template.metadata.annotations[CHANGE_CAUSE] = cause
+    template = type(revision.template)()
+    template.CopyFrom(revision.template)
+    if revision.cause:
+        template.metadata.annotations[CHANGE_CAUSE] = revision.cause
     return template_lines(template)
 
 
-def chosen(name: str, known: Revisions, number: int) -> Any:
-    """The ReplicaSet to go back to; 0 is the last but one. Raises CommandError when there is none."""
+def as_object(obj: Any, revision: Revision) -> Any:
+    """What `-o yaml` shows of a revision: a Deployment's ReplicaSet, the others as they were."""
+    if obj.kind == "Deployment":
+        return revision.record
+    copy = type(obj)()
+    copy.CopyFrom(obj)
+    copy.spec.template.CopyFrom(revision.template)
+    return copy
+
+
+def chosen(obj: Any, known: Revisions, number: int) -> Revision:
+    """The revision to go back to; 0 is the last but one. Raises CommandError when there is none."""
     if number == 0:
+        if len(known) < 2 and obj.kind == "Deployment":
+            raise CommandError(f'no rollout history found for deployment "{obj.metadata.name}"')
         if len(known) < 2:
-            raise CommandError(f'no rollout history found for deployment "{name}"')
+            raise CommandError("no last revision to roll back to")
         return known[list(known)[-2]]
     if number not in known:
         raise CommandError(f"unable to find specified revision {number} in history")
     return known[number]
 
 
-def is_present(deployment: Any, replicaset: Any) -> bool:
+def is_present(obj: Any, revision: Revision) -> bool:
     """Going back to it would change nothing."""
-    return bool(bare(deployment.spec.template) == bare(replicaset.spec.template))
+    return bool(bare(obj.spec.template) == bare(revision.template))
 
 
-def going_back(deployment: Any, replicaset: Any) -> list[dict[str, Any]]:
-    """The JSON patch that makes the Deployment what it was; a patch that merges would leave what came since."""
-    notes = {k: v for k, v in replicaset.metadata.annotations.items() if k not in STAY}
-    notes |= {k: v for k, v in deployment.metadata.annotations.items() if k in STAY}
-    template = to_json(bare(replicaset.spec.template))
-    return [
-        {"op": "replace", "path": "/spec/template", "value": template},
-        {"op": "add", "path": "/metadata/annotations", "value": notes},
-    ]
+def going_back(obj: Any, revision: Revision) -> list[dict[str, Any]]:
+    """The JSON patch that makes the object what it was; a patch that merges would leave what came since."""
+    template = to_json(bare(revision.template))
+    patch = [{"op": "replace", "path": "/spec/template", "value": template}]
+    if obj.kind != "Deployment":
+        return patch
+    notes = {k: v for k, v in revision.record.metadata.annotations.items() if k not in STAY}
+    notes |= {k: v for k, v in obj.metadata.annotations.items() if k in STAY}
+    return [*patch, {"op": "add", "path": "/metadata/annotations", "value": notes}]

@@ -15,9 +15,8 @@ from proto.v1.apps_pb2 import ControllerRevision
 @dataclass(frozen=True)
 class Recorded:
     revision: ControllerRevision  # of the present template
-    collisions: (
-        int  # how often its name was taken by something else; to be reported in the owner's status
-    )
+    # How often its name was taken by something else; to be reported in the owner's status.
+    collisions: int
 
 
 async def record(
@@ -28,10 +27,8 @@ async def record(
     hash_label: str = HASH_LABEL,
 ) -> Recorded:
     """`known`: the owner's revisions. Raises Conflict: they have changed since."""
-    step, collisions = (
-        revisions.plan(owner, known, hash_label=hash_label),
-        owner.status.collisionCount,
-    )
+    step = revisions.plan(owner, known, hash_label=hash_label)
+    collisions = owner.status.collisionCount
     if step.renumber:
         return Recorded(await client.update(step.revision), collisions)
     if not step.create:

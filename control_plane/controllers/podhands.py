@@ -11,7 +11,7 @@ from typing import Any
 
 from api import clock
 from api.client import Client, Write
-from api.errors import AlreadyExists, ApiError, Internal, NotFound, Timeout, Unavailable
+from api.errors import AlreadyExists, ApiError, Conflict, Internal, NotFound, Timeout, Unavailable
 from api.recorder import Recorder
 from control_plane.controllers import owners
 from control_plane.controllers.ledger import Ledger
@@ -21,9 +21,20 @@ NO_ANSWER = (Unavailable, Timeout, Internal)  # the request may have had its eff
 
 
 @dataclass(frozen=True)
+class Words:
+    """What events say of a pod; {pod}, {owner} and {error} are filled in."""
+
+    created: str = "Created pod: {pod}"
+    deleted: str = "Deleted pod: {pod}"
+    not_created: str = "Error creating: {error}"
+    not_deleted: str = "Error deleting: {error}"
+
+
+@dataclass(frozen=True)
 class PodHands:
     client: Client
     recorder: Recorder
+    words: Words = Words()
 
     async def create(self, owner: Any, pods: Sequence[Pod], ledger: Ledger) -> ApiError | None:
         """Each batch is twice as big as the one before, and none follows a failure. What is wrong, if anything is."""
@@ -50,7 +61,7 @@ class PodHands:
                 ledger.confirm(name)
                 return None  # an earlier request did arrive
         if not isinstance(outcome, ApiError):
-            self.recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+            self._tell(owner, "SuccessfulCreate", self.words.created, pod)
             return None
         if isinstance(outcome, NO_ANSWER):
             ledger.lost(name)
@@ -58,7 +69,7 @@ class PodHands:
             ledger.forget(name)
         if any(cause.reason == "NamespaceTerminating" for cause in outcome.causes):
             return None  # nobody wants the pod any more
-        self.recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {outcome.message}")
+        self._tell(owner, "FailedCreate", self.words.not_created, pod, outcome)
         return outcome
 
     async def _is_of(self, owner: Any, pod: Pod) -> bool:
@@ -70,15 +81,15 @@ class PodHands:
         return owners.is_managed_by(found, owner)
 
     async def delete(self, owner: Any, pods: Sequence[Pod], ledger: Ledger) -> ApiError | None:
-        """All at once. A pod that is gone already is what was wanted. What is wrong, if anything is."""
+        """All at once. A pod that is gone, or whose name is another's by now, is what was wanted. What is wrong, if
+        anything is."""
         ledger.begin_deleting((pod.metadata.uid for pod in pods), clock.now())
         outcomes = await batch(self.client, [Write("delete", pod) for pod in pods])
         errors = []
         for pod, outcome in zip(pods, outcomes, strict=True):
             if not isinstance(outcome, ApiError):
-                said = f"Deleted pod: {pod.metadata.name}"
-                self.recorder.event(owner, "Normal", "SuccessfulDelete", said)
-            elif not isinstance(outcome, NotFound):
+                self._tell(owner, "SuccessfulDelete", self.words.deleted, pod)
+            elif not isinstance(outcome, NotFound | Conflict):
                 self._not_deleted(owner, pod, outcome, ledger)
                 errors.append(outcome)
         return errors[0] if errors else None
@@ -88,7 +99,14 @@ class PodHands:
             ledger.lost(pod.metadata.uid)
         else:
             ledger.forget(pod.metadata.uid)
-        self.recorder.event(owner, "Warning", "FailedDelete", f"Error deleting: {error.message}")
+        self._tell(owner, "FailedDelete", self.words.not_deleted, pod, error)
+
+    def _tell(
+        self, owner: Any, reason: str, words: str, pod: Pod, error: ApiError | None = None
+    ) -> None:
+        names = {"pod": pod.metadata.name, "owner": owner.metadata.name}
+        said = words.format(**names, error=error.message if error else "")
+        self.recorder.event(owner, "Warning" if error else "Normal", reason, said)
 
 
 async def batch(client: Client, writes: Sequence[Write[Any]]) -> Sequence[Any]:

@@ -1,11 +1,7 @@
 """What a template was once: ControllerRevisions, for those who keep pods without ReplicaSets in between (S#73, S#75).
 
 A Deployment remembers its old templates in its ReplicaSets. A StatefulSet and a DaemonSet own their pods directly, so
-each version of their template is kept as an object of its own. Its `data` is a patch that makes the owner what it was:
-
-    {"spec": {"template": {…, "$patch": "replace"}}}
-
-so that going back is to send the newest-but-one's data as a strategic patch, as `kubectl rollout undo` does. A revision
+each version of their template is kept as an object of its own, whose form `api/revisions.py` knows. A revision
 is named after its owner and a hash of the template, but as with ReplicaSets the hash decides nothing: the revision of
 the present template is the newest one whose template is equal. When a template comes back, its old revision gets the
 highest number; there are never two of one template.
@@ -18,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.jsonform import from_json, to_json
+from api.revisions import template_of
 from control_plane.controllers import owners
 from control_plane.controllers.deployment.template import template_hash
 from proto.v1.apps_pb2 import ControllerRevision, PodTemplateSpec
@@ -42,21 +39,6 @@ def in_order(revisions: Iterable[ControllerRevision]) -> list[ControllerRevision
 
 def next_number(revisions: Iterable[ControllerRevision]) -> int:
     return max((each.revision for each in revisions), default=0) + 1
-
-
-def template_of(revision: ControllerRevision) -> PodTemplateSpec:
-    """The template that it remembers; an empty one if its data is not what we write."""
-    spec = patch_of(revision).get("spec")
-    kept = spec.get("template") if isinstance(spec, dict) else None
-    fields = {k: v for k, v in kept.items() if k != "$patch"} if isinstance(kept, dict) else {}
-    template, _ = from_json(PodTemplateSpec, fields)
-    return template
-
-
-def patch_of(revision: ControllerRevision) -> dict[str, Any]:
-    """The strategic patch that makes its owner go back to it."""
-    data: dict[str, Any] = to_json(revision).get("data", {})
-    return data
 
 
 def find(

@@ -201,11 +201,29 @@ class JobTemplateSpec(_message.Message):
     def __init__(self, metadata: _Optional[_Union[_meta_pb2.ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ...) -> None: ...
 
 class CronJobStatus(_message.Message):
-    __slots__ = ("active", "lastScheduleTime", "lastSuccessfulTime")
+    __slots__ = ("active", "lastScheduleTime", "lastSuccessfulTime", "recentSlots")
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     LASTSCHEDULETIME_FIELD_NUMBER: _ClassVar[int]
     LASTSUCCESSFULTIME_FIELD_NUMBER: _ClassVar[int]
+    RECENTSLOTS_FIELD_NUMBER: _ClassVar[int]
     active: _containers.RepeatedCompositeFieldContainer[_meta_pb2.ObjectReference]
     lastScheduleTime: _timestamp_pb2.Timestamp
     lastSuccessfulTime: _timestamp_pb2.Timestamp
-    def __init__(self, active: _Optional[_Iterable[_Union[_meta_pb2.ObjectReference, _Mapping]]] = ..., lastScheduleTime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lastSuccessfulTime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    recentSlots: _containers.RepeatedCompositeFieldContainer[CronJobSlot]
+    def __init__(self, active: _Optional[_Iterable[_Union[_meta_pb2.ObjectReference, _Mapping]]] = ..., lastScheduleTime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lastSuccessfulTime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recentSlots: _Optional[_Iterable[_Union[CronJobSlot, _Mapping]]] = ...) -> None: ...
+
+class CronJobSlot(_message.Message):
+    __slots__ = ("time", "slots", "decision", "reason", "job", "decidedTime")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    DECIDEDTIME_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    slots: int
+    decision: str
+    reason: str
+    job: str
+    decidedTime: _timestamp_pb2.Timestamp
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., slots: _Optional[int] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ..., job: _Optional[str] = ..., decidedTime: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

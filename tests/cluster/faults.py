@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from api.client import Client, Selection
+from api.client import Client
 from api.errors import Unavailable
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.whole import Cluster, run
@@ -87,7 +87,8 @@ async def watch_pods(world: Cluster, seen: Callable[[list[Pod]], None]) -> async
     pods = {pod.metadata.uid: pod for pod in listing.items}
 
     async def follow() -> None:
-        async for batch in world.client.watch(Pod, Selection(), version=listing.version):
+        watching = world.client.watch(Pod, version=listing.version, bookmarks=False)
+        async for batch in watching:
             for event in batch:
                 pods[event.object.metadata.uid] = event.object
                 if event.type == "DELETED":

@@ -1,7 +1,6 @@
 """DaemonSets in a whole cluster: one pod on every node that should have one, whatever happens to pods and nodes (S#75)."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,61 +15,19 @@ from proto.v1.apps_pb2 import ControllerRevision, DaemonSet
 from proto.v1.cluster_pb2 import Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
+from tests.cluster.daemons import (
+    IMAGE,
+    Watched,
+    complete,
+    daemonset,
+    images,
+    patch_node,
+    roll,
+    the_set,
+    until_on,
+)
 from tests.cluster.faults import watch_pods
 from tests.cluster.whole import Cluster, is_ready, run
-
-IMAGE = "registry.test/app:"
-
-
-def daemonset(**rolling: Any) -> DaemonSet:
-    """`rolling`: its bounds."""
-    made = DaemonSet(metadata=ObjectMeta(name="web", namespace="default"))
-    made.spec.selector.matchLabels["app"] = "web"
-    made.spec.template.metadata.labels["app"] = "web"
-    made.spec.template.spec.containers.add(name="app", image=f"{IMAGE}1")
-    for name, value in rolling.items():
-        bound = getattr(made.spec.updateStrategy.rollingUpdate, name)
-        if isinstance(value, str):
-            bound.string_value = value
-        else:
-            bound.number_value = value
-    return made
-
-
-async def the_set(world: Cluster) -> DaemonSet:
-    return await world.client.get(DaemonSet, "web", "default")
-
-
-async def where(world: Cluster) -> list[str]:
-    """The nodes of its pods that are ready, in order."""
-    return sorted(pod.spec.nodeName for pod in await world.pods() if is_ready(pod))
-
-
-async def until_on(world: Cluster, *nodes: str) -> None:
-    async def there() -> bool:
-        pods = await world.pods()
-        return len(pods) == len(nodes) and await where(world) == sorted(nodes)
-
-    await world.until(there)
-
-
-async def complete(world: Cluster) -> bool:
-    found = await the_set(world)
-    status, wanted = found.status, found.status.desiredNumberScheduled
-    counts = (status.currentNumberScheduled, status.updatedNumberScheduled, status.numberAvailable)
-    return status.observedGeneration == found.metadata.generation and counts == (wanted,) * 3
-
-
-async def patch_node(world: Cluster, name: str, **change: Any) -> None:
-    await world.client.patch(Node, name, "", change, patch_type="merge")
-
-
-async def roll(world: Cluster, version: str) -> None:
-    await world.image(f"{IMAGE}{version}", DaemonSet)
-
-
-def images(pods: Sequence[Pod]) -> Counter[str]:
-    return Counter(pod.spec.containers[0].image.removeprefix(IMAGE) for pod in pods)
 
 
 def test_every_node_gets_one_pod_and_the_scheduler_puts_it_there() -> None:
@@ -202,30 +159,6 @@ def test_a_node_that_is_full_has_a_pod_that_waits_and_says_why() -> None:
     run(scenario, nodes=2)
 
 
-class Watched:
-    """Bounds that no moment may break."""
-
-    def __init__(self) -> None:
-        self.most_on_a_node = 0
-        self.fewest_available = 99
-        self.begun = False
-
-    def seen(self, pods: list[Pod]) -> None:
-        self.most_on_a_node = max(Counter(target(pod) for pod in pods).values(), default=0)
-        self.most = max(getattr(self, "most", 0), self.most_on_a_node)
-        if self.begun:
-            working = {pod.spec.nodeName for pod in pods if is_ready(pod)}
-            self.fewest_available = min(self.fewest_available, len(working))
-
-
-def target(pod: Pod) -> str:
-    """The node that it is for."""
-    required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-    [term] = required.nodeSelectorTerms
-    [field] = term.matchFields
-    return str(field.values[0])
-
-
 @pytest.mark.parametrize(
     ("bounds", "most_on_a_node", "fewest_nodes"),
     [
@@ -251,7 +184,8 @@ def test_a_rollout_keeps_its_bounds(
         await world.until(lambda: complete(world))
         await until_on(world, "n0", "n1", "n2", "n3")
         assert images(await world.pods()) == {"2": 4}
-        assert (watched.most, watched.fewest_available) == (most_on_a_node, fewest_nodes)
+        assert watched.most_on_a_node == most_on_a_node
+        assert watched.fewest_available == fewest_nodes
         recording.cancel()
 
     run(scenario, nodes=4)
@@ -403,7 +337,7 @@ def test_a_successor_waits_until_the_pod_before_it_is_gone() -> None:
         for pod in await world.pods():
             await world.client.delete(Pod, pod.metadata.name, "default", Delete(grace=30))
         await until_on(world, "n0", "n1")
-        assert watched.most == 1
+        assert watched.most_on_a_node == 1
         recording.cancel()
 
     run(scenario, nodes=2)
@@ -459,6 +393,38 @@ def test_when_no_pod_can_be_made_it_asks_for_one_at_a_time() -> None:
         assert (await the_set(world)).status.desiredNumberScheduled == 5
 
     run(scenario, nodes=5, wrap=wrap)
+
+
+class SlowToRecord:
+    """A client for which revisions take five seconds to be made."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def create(self, obj: Any, **how: Any) -> Any:
+        if isinstance(obj, ControllerRevision):
+            await asyncio.sleep(5)
+        return await self._client.create(obj, **how)
+
+
+def test_a_template_that_changes_during_a_step_is_what_counts_in_the_next() -> None:
+    async def scenario(world: Cluster) -> None:
+        await patch_node(world, "n1", metadata={"labels": {"disk": "ssd"}})
+        await world.client.create(daemonset())
+        await asyncio.sleep(1)  # the first revision is being made
+        template = {"spec": {"nodeSelector": {"disk": "ssd"}}}
+        await world.change({"template": template}, DaemonSet)
+        await asyncio.sleep(60)
+        assert await complete(world)
+        assert [pod.spec.nodeName for pod in await world.pods()] == ["n1"]
+
+    def wrap(client: Client) -> Any:
+        return SlowToRecord(client)
+
+    run(scenario, wrap=wrap)
 
 
 def test_when_it_is_deleted_its_pods_and_revisions_go() -> None:

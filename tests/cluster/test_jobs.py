@@ -365,6 +365,85 @@ def test_unsuspended_it_runs_the_latest_missed_slot_at_once() -> None:
     simulate(scenario)
 
 
+async def fates(here: World) -> list[tuple[int, str, str, int]]:
+    """Minutes since the beginning, what came of the slot, why, and of how many slots."""
+    found = (await here.client.get(CronJob, "tidy", "default")).status.recentSlots
+    start = int(fake_time.BEGINNING.timestamp())
+    return [((e.time.seconds - start) // 60, e.decision, e.reason, e.slots) for e in found]
+
+
+def test_a_day_of_a_cron_job_and_what_became_of_its_slots() -> None:
+    """Each decision can be read afterwards, and is written once."""
+
+    async def scenario(here: World) -> None:
+        await here.client.create(cronjob(concurrencyPolicy="Forbid"))
+        await run_for(here, 20 * 3600 + 60, finish=True)
+        assert await fates(here) == [(m, "Ran", "", 1) for m in range(1110, 1201, 10)]
+
+        await run_for(here, 3600, finish=False)  # to 21:01: one runs and runs
+        assert (await fates(here))[-6:] == [
+            (1210, "Ran", "", 1),
+            *((m, "Skipped", "JobRunning", 1) for m in range(1220, 1261, 10)),
+        ]
+        [first] = await here.active()
+        await here.end(first)
+        await here.until_active(1)  # when it ends, the slot that waited runs
+        assert (await fates(here))[-2:] == [
+            (1250, "Skipped", "JobRunning", 1),
+            (1260, "Ran", "", 1),
+        ]
+
+        await here.client.patch(CronJob, "tidy", "default", {"spec": {"suspend": True}})
+        await run_for(here, 1800, finish=True)
+        version = (await here.client.get(CronJob, "tidy", "default")).metadata.resourceVersion
+        assert (await fates(here))[-3:] == [
+            (m, "Skipped", "Suspended", 1) for m in range(1270, 1291, 10)
+        ]
+        await asyncio.sleep(60)
+        unchanged = (await here.client.get(CronJob, "tidy", "default")).metadata.resourceVersion
+        assert unchanged == version
+        await here.client.patch(CronJob, "tidy", "default", {"spec": {"suspend": False}})
+        await run_for(here, 60, finish=True)
+        assert (await fates(here))[-2:] == [(1280, "Skipped", "Suspended", 1), (1290, "Ran", "", 1)]
+
+    simulate(scenario)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "expected"),
+    [
+        (None, [(10, "Ran", "", 1), (110, "Skipped", "Missed", 10), (120, "Ran", "", 1)]),
+        (60, [(10, "Ran", "", 1), (120, "Skipped", "TooLate", 11)]),
+    ],
+)
+def test_a_controller_that_slept_says_which_slots_it_missed(
+    deadline: int | None, expected: list[tuple[int, str, str, int]]
+) -> None:
+    async def scenario() -> None:
+        async with serving(MemoryStore(), grpc=False) as api:
+            given = cronjob()
+            if deadline is not None:
+                given.spec.startingDeadlineSeconds = deadline
+            await api.client.create(given)
+            for awake, asleep in ((605, 6700), (5, 0)):
+                informers = Informers(api.client)
+                recorder = Recorder(api.client, "job-controller")
+                async with asyncio.TaskGroup() as tasks:
+                    parts = (
+                        informers.run(),
+                        recorder.run(),
+                        cronjobs.run(api.client, informers, recorder),
+                    )
+                    running = [tasks.create_task(each) for each in parts]
+                    await asyncio.sleep(awake)
+                    for task in running:
+                        task.cancel()
+                await asyncio.sleep(asleep)
+            assert await fates(World(api.client, recorder)) == expected
+
+    fake_time.run(scenario())
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 @pytest.mark.parametrize("nth", range(1, 15))
 def test_whichever_write_is_lost_every_slot_and_pod_is_made_once(nth: int, arrives: bool) -> None:

@@ -165,8 +165,7 @@ def _with_spec(obj: Any, replicas: int, spec: dict[str, Any]) -> Any:
     obj.spec.selector.matchLabels["app"] = "web"
     obj.spec.template.metadata.labels["app"] = "web"
     obj.spec.template.spec.containers.add(name="app", image="registry.test/app:1")
-    for field, value in spec.items():
-        setattr(obj.spec, field, value)
+    obj.spec.MergeFrom(type(obj.spec)(**spec))
     return obj
 
 

@@ -275,7 +275,7 @@ def test_what_is_gone_cannot_be_asked(run: Callable[[Scenario], None]) -> None:
             runtime.stats("0123456789ab"),
             runtime.attach("0123456789ab"),
             runtime.exec_stream("0123456789ab", ["true"]),
-            runtime.exec_capture("0123456789ab", ["true"], timeout=5),
+            runtime.exec_capture("0123456789ab", ["true"], timeout=DEADLINE),
             anext(logs := runtime.logs("0123456789ab")),
         ):
             with pytest.raises(NotFound):
@@ -293,7 +293,7 @@ def test_what_has_ended_cannot_be_talked_to(run: Callable[[Scenario], None]) -> 
             runtime.stats(container),
             runtime.attach(container),
             runtime.exec_stream(container, ["true"]),
-            runtime.exec_capture(container, ["true"], timeout=5),
+            runtime.exec_capture(container, ["true"], timeout=DEADLINE),
         ):
             with pytest.raises(NotFound):
                 await ask

@@ -513,3 +513,33 @@ def test_changes_survive_and_stop_cleanly(run: Run) -> None:
         await changes.aclose()  # type: ignore[attr-defined]
 
     run(scenario)
+
+
+def test_when_closed_no_call_is_under_way(run: Run, tmp_path: Path, cluster: str) -> None:
+    """What the engine was making when the agent was told to end is there then, and not a moment later."""
+
+    async def scenario(runtime: DockerRuntime) -> None:
+        sandbox = await shell_of(runtime)
+        other = DockerRuntime(cluster=cluster, node="n1", state=tmp_path / "state")
+        await other.list()
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def make(client: Any) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            client.create_container_from_config(
+                {
+                    "Image": BOX,
+                    "Cmd": ["true"],
+                    "Labels": client.inspect_container(sandbox.id)["Config"]["Labels"],
+                }
+            )
+
+        making = asyncio.create_task(other._engine.call(make))
+        await begun.wait()
+        making.cancel()
+        await other.close()
+        [pod] = await runtime.list()
+        assert len(pod.sandboxes) == 2
+
+    run(scenario)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tests.addresses import pod_range
+
 LONG = 60  # seconds after which something is broken, and not only slow
 PROGRAM = [sys.executable, "-m", "cli.main"]
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,7 +86,7 @@ def cluster(folder: Path, *options: str) -> Iterator[Cli]:
     """A cluster of its own, gone at the end with all that it started."""
     cli = Cli(folder)
     try:
-        cli.ok("up", "--port=0", *options)
+        cli.ok("up", "--port=0", f"--pod-cidr={pod_range()}", *options)
         yield cli
     finally:
         cli.ok("down", "--wipe", "--yes")

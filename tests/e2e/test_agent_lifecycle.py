@@ -1,5 +1,6 @@
 """Pods on a real node: real containers, real network, real disk."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_init_containers_and_sidecars_in_their_order(tmp_path: Path) -> None:
         await node.create(made)
         found = await node.until(is_ready)
         assert found.status.initContainerStatuses[0].state.terminated.reason == "Completed"
+        while "app up" not in note.read_text():  # noqa: ASYNC110 - only then is its trap set
+            await asyncio.sleep(0.05)
         await node.delete()
         lines = note.read_text().splitlines()
         assert lines == ["init", "side up", "app up", "app down", "side down"]
@@ -127,10 +130,11 @@ def test_a_hook_runs_before_the_signal(tmp_path: Path) -> None:
     note = tmp_path / "note"
 
     async def scenario(node: RealNode) -> None:
-        script = "trap 'echo term >> /note; exit 0' TERM; sleep 1000 & wait $!"
+        script = "trap 'echo term >> /note; exit 0' TERM; touch /ready; sleep 1000 & wait $!"
         mount = VolumeMount(name="note", mountPath="/note")
         made = Container(name="app", image=BOX, command=["sh", "-c", script], volumeMounts=[mount])
-        made.lifecycle.preStop.exec.command.extend(["sh", "-c", "echo hook >> /note; sleep 0.5"])
+        hook = "until test -e /ready; do sleep 0.1; done; sleep 0.5; echo hook >> /note"
+        made.lifecycle.preStop.exec.command.extend(["sh", "-c", hook])
         made.lifecycle.postStart.exec.command.extend(["sh", "-c", "echo start >> /note"])
         whole = pod(made, terminationGracePeriodSeconds=20)
         source = HostPathVolumeSource(path=str(note), type="FileOrCreate")

@@ -15,6 +15,7 @@ import pytest
 
 from node_agent.images import ensure
 from node_agent.images.recipes import hello
+from tests.addresses import pod_range
 from tests.e2e.cli_runner import LONG, ROOT, Cli
 from tests.local_images import have_local_images
 
@@ -65,7 +66,8 @@ def environment(workplace: Path) -> dict[str, str]:
 
 def run(command: str, workplace: Path) -> None:
     # A free port and addresses that no other cluster on this machine has.
-    command = command.replace("helmling up", "helmling up --port=0 --pod-cidr=10.246.32.0/24")
+    own = f"helmling up --port=0 --pod-cidr={pod_range()}"
+    command = command.replace("helmling up", own)
     process = subprocess.Popen(
         ["bash", "-o", "pipefail", "-c", command], cwd=workplace, env=environment(workplace),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import termios
 import time
 import urllib.request
@@ -41,7 +42,7 @@ spec:
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     have_local_images()
     folder = tmp_path_factory.mktemp("real")
-    with cluster(folder, "--node-name=real", "--pod-cidr=10.246.31.0/24") as cli:
+    with cluster(folder, "--node-name=real") as cli:
         cli.ok("apply", "-f", "-", stdin=PODS)
         cli.ok("wait", "--for=condition=Ready", "pod/web", f"--timeout={LONG}s")
         yield cli
@@ -102,9 +103,16 @@ class Terminal:
     """A program on a pseudo-terminal of its own."""
 
     def __init__(self, cli: Cli, *words: str) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(PROGRAM[0], [*PROGRAM, *words], cli.env())
+        self.fd, theirs = pty.openpty()
+        # `setsid` and not pty.fork(): this process has threads, and those do not survive a fork.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *PROGRAM, *words],
+            env=cli.env(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
 
     def until(self, text: str) -> str:
         seen = b""
@@ -125,7 +133,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def code(self) -> int:
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.process.wait(LONG)
 
 
 @contextlib.contextmanager
@@ -134,7 +142,8 @@ def on_a_terminal(cli: Cli, *words: str) -> Iterator[Terminal]:
     try:
         yield terminal
     finally:
-        os.close(terminal.fd)
+        os.close(terminal.fd)  # it hangs up, which ends what still runs
+        terminal.code()
 
 
 def test_exec_on_a_terminal(cli: Cli) -> None:
@@ -215,6 +224,61 @@ def test_port_forward(cli: Cli) -> None:
     assert 'no port named "https"' in cli.fails("port-forward", "web", "8080:https")
     assert "must be between" in cli.fails("port-forward", "web", "99999:80")
     assert 'pods "nobody" not found' in cli.fails("port-forward", "nobody", "80")
+
+
+SITE = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: site}}
+  template:
+    metadata: {labels: {app: site}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: helmling/box:1
+        command: [sh, -c, "mkdir -p /srv; echo page > /srv/index.html; echo ready; exec httpd -f -p 8000 -h /srv"]
+        ports: [{name: http, containerPort: 8000}]
+"""
+
+
+def test_what_keeps_pods_stands_for_one_of_them(cli: Cli) -> None:
+    """`deploy/site` is whichever of its pods is best; with --all-pods or a selector it is all of them."""
+    cli.ok("apply", "-f", "-", stdin=SITE)
+    cli.ok("rollout", "status", "deploy/site", f"--timeout={LONG - 5}s")
+    names = cli.ok("get", "pods", "-l", "app=site", "-o", "name").lines()
+    found = cli.ok("logs", "deploy/site")
+    assert found.out == "ready\n"
+    chosen = re.fullmatch(r"Found 2 pods, using (pod/\S+)\n", found.err)
+    assert chosen is not None
+    assert chosen[1] in names
+    everywhere = sorted(f"[{name}/main] ready" for name in names)
+    assert sorted(cli.ok("logs", "deploy/site", "--all-pods").lines()) == everywhere
+    by_label = ("logs", "-l", "app=site", "--prefix")
+    assert sorted(cli.ok(*by_label, "--max-log-requests=1").lines()) == everywhere
+    assert "attempting to follow 2 log streams, but maximum allowed concurrency is 1" in cli.fails(
+        *by_label, "-f", "--max-log-requests=1"
+    )
+    host = cli.ok("exec", "deploy/site", "--", "hostname").out.strip()
+    assert f"pod/{host}" in names
+    assert cli.ok("exec", "rs/" + names[0].split("/")[1].rpartition("-")[0], "--", "true").out == ""
+    with background(cli, "port-forward", "--address=127.0.0.1", "deploy/site", ":http") as forward:
+        [port] = re.findall(r"127.0.0.1:(\d+) -> 8000", read_until(forward, "-> 8000"))
+        assert fetch(f"http://127.0.0.1:{port}/") == "page\n"
+        forward.send_signal(signal.SIGINT)
+        assert forward.wait() == 130
+    assert 'deployments.apps "nobody" not found' in cli.fails("exec", "deploy/nobody", "--", "true")
+    cli.ok("delete", "deploy", "site")
+
+
+def test_the_log_of_a_job(cli: Cli) -> None:
+    cli.ok("create", "job", "once", f"--image={BOX}", "--", "echo", "done")
+    cli.ok("wait", "--for=condition=complete", "job/once", f"--timeout={LONG - 5}s")
+    assert cli.ok("logs", "job/once").out == "done\n"
+    assert "completed pod" in cli.fails("exec", "job/once", "--", "true")
+    cli.ok("delete", "job", "once")
 
 
 def test_cp(cli: Cli, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Deployments and ReplicaSets through the program, against a real server with hollow nodes."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli_runner import Cli, cluster
+from tests.e2e.cli_runner import Cli, background, cluster
 
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
@@ -109,3 +111,159 @@ def test_a_job_and_a_cronjob(cli: Cli) -> None:
     assert "spec.completions: Invalid value: 3: field is immutable" in said
     cli.ok("delete", "cj", "tidy")
     cli.ok("delete", "job", "pi")
+
+
+def test_what_is_made_by_name(cli: Cli) -> None:
+    """Words and manifests are kubectl's."""
+    made = cli.ok("create", "job", "once", "--image=helmling/hello:v1", "--", "date", "-u")
+    assert made.out == "job.batch/once created\n"
+    [container] = cli.ok("get", "job", "once", "-o", "json").json()["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert (container["name"], container["command"]) == ("once", ["date", "-u"])
+    every = ("--image=helmling/hello:v1", "--schedule=0 3 1 1 *")
+    assert cli.ok("create", "cj", "tidy", *every).out == "cronjob.batch/tidy created\n"
+    assert cli.ok("create", "job", "now", "--from=cronjob/tidy").out == "job.batch/now created\n"
+    now = cli.ok("get", "job", "now", "-o", "json").json()["metadata"]
+    assert now["annotations"]["cronjob.kubernetes.io/instantiate"] == "manual"
+    assert [owner["name"] for owner in now["ownerReferences"]] == ["tidy"]
+    budget = cli.ok(
+        "create", "pdb", "web", "--selector=app=web", "--min-available=50%", "-o", "json"
+    )
+    assert budget.json()["spec"]["minAvailable"] == "50%"
+    for words, complaint in (
+        (("job", "x"), "either --image or --from must be specified"),
+        (("job", "x", "--from=cronjob/tidy", "--", "date"), "cannot specify --from and command"),
+        (("job", "x", "--from=pod/tidy"), "from must be an existing cronjob"),
+        (("job", "x", "--from=cj/none"), 'cronjobs.batch "none" not found'),
+        (("cronjob", "x"), 'required flag(s) "image", "schedule" not set'),
+        (("pdb", "x"), "a selector must be specified"),
+        (
+            ("pdb", "x", "--selector=a=b"),
+            "one of min-available or max-unavailable must be specified",
+        ),
+        (("namespace", "x", "--image=a"), "unknown flag: --image"),
+        (("pod", "x"), "helmling create makes these by name"),
+    ):
+        assert complaint in cli.fails("create", *words)
+    cli.ok("delete", "job/once", "cj/tidy", "pdb/web")
+    cli.ok("wait", "--for=delete", "job/now", "--timeout=50s")  # it goes with its owner
+
+
+def test_the_fate_of_each_slot_is_told(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", stdin=CRONJOB.replace("0 3 1 1 *", "@every 1s"))
+    cli.ok(
+        "wait", "cj/tidy", "--for=jsonpath={.status.recentSlots[0].decision}=Ran", "--timeout=50s"
+    )
+    cli.ok("patch", "cj", "tidy", "-p", "spec: {suspend: true}")
+    suspended = "--for=jsonpath={.status.recentSlots[9].reason}=Suspended"
+    cli.ok("wait", "cj/tidy", suspended, "--timeout=50s")
+    told = cli.ok("describe", "cj", "tidy").lines()
+    begin = told.index("Recent Slots:")
+    assert told[begin + 1].split() == ["Slot", "Decision", "Job", "Why"]
+    assert re.search(r" \+0000   Skipped +<none> +suspended$", told[begin + 12])
+    cli.ok("delete", "cj", "tidy")
+
+
+OTHERS = """apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: db}}
+spec:
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec:
+      containers:
+      - {{name: main, image: "helmling/hello:v1"}}
+      - {{name: side, image: "helmling/hello:v1"}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+def test_set_changes_whatever_makes_pods(cli: Cli, kind: str) -> None:
+    cli.ok("apply", "-f", "-", stdin=OTHERS.format(kind=kind))
+    which, full = f"{kind.lower()}/db", f"{kind.lower()}.apps/db"
+    said = cli.ok("set", "image", which, "side=helmling/hello:v2").out
+    assert said == f"{full} image updated\n"
+    assert cli.ok("set", "image", which, "side=helmling/hello:v2").out == ""
+    assert cli.ok("set", "env", which, "-c", "ma*", "A=1", "B=2").out == f"{full} env updated\n"
+    cli.ok("set", "env", which, "-c", "main", "-e", "-", stdin="C=3\nD=4\n")
+    cli.ok("set", "env", which, "A-")
+    listed = cli.ok("set", "env", which, "--list", "E=5").lines()
+    assert listed == [
+        f"# {kind} db, container main", "B=2", "C=3", "D=4", "E=5", f"# {kind} db, container side", "E=5",
+    ]  # fmt: skip
+    said = cli.ok("set", "resources", which, "--requests=cpu=1m").out
+    assert said == f"{full} resource requirements updated\n"
+    images = "jsonpath={.spec.template.spec.containers[*].image}"
+    assert cli.ok("get", which, "-o", images).out == "helmling/hello:v1 helmling/hello:v2"
+    assert "already has a value" in cli.fails("set", "env", which, "B=9", "--overwrite=false")
+    cli.ok("delete", which)
+
+
+def test_a_file_is_changed_without_a_server(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "tidy.yaml"
+    file.write_text(CRONJOB)
+    alone = Cli(tmp_path / "nobody")
+    changed = alone.ok("set", "image", "-f", str(file), "main=x:2", "--local", "-o", "yaml").out
+    assert "image: x:2" in changed
+    assert alone.ok("set", "env", "-f", "-", "A=1", "--local", stdin=changed).out == (
+        "cronjob.batch/tidy env updated\n"
+    )
+    labelled = alone.ok("label", "-f", str(file), "a=b", "--local", "-o", "json").json()
+    assert labelled["metadata"]["labels"] == {"a": "b"}
+    made = alone.ok(
+        "create", "deploy", "web", "--image=x:1", "--dry-run=client", "-o", "json"
+    ).json()
+    assert "namespace" not in made["metadata"]
+    assert "--filename when --local" in alone.fails("set", "image", "cj/tidy", "main=x", "--local")
+    both = ("--local", "--dry-run=server")
+    assert "did you mean --dry-run=client?" in alone.fails(
+        "set", "image", "-f", str(file), "main=x", *both
+    )
+
+
+def test_scale_several_and_only_if(cli: Cli) -> None:
+    for kind, name in (("Deployment", "db"), ("ReplicaSet", "old")):
+        cli.ok("apply", "-f", "-", stdin=OTHERS.format(kind=kind).replace("db", name))
+    scaled = cli.ok("scale", "deploy/db", "rs/old", "--replicas=2", "--timeout=50s").out
+    assert scaled == "deployment.apps/db scaled\nreplicaset.apps/old scaled\n"
+    for which in ("deploy/db", "rs/old"):
+        cli.ok("wait", which, "--for=jsonpath={.status.readyReplicas}=2", "--timeout=50s")
+    said = cli.fails("scale", "rs", "old", "--replicas=1", "--resource-version=1")
+    assert said.startswith("error: Expected resource version to be 1, was ")
+    version = cli.ok("get", "rs", "old", "-o", "jsonpath={.metadata.resourceVersion}").out
+    only_if = (f"--resource-version={version}", "--current-replicas=2")
+    assert (
+        cli.ok("scale", "rs", "old", "--replicas=1", *only_if).out == "replicaset.apps/old scaled\n"
+    )
+    said = cli.fails("scale", "deploy/db", "rs/old", "--replicas=3", "--resource-version=1")
+    assert "cannot use --resource-version with multiple resources" in said
+    assert "cannot be scaled" in cli.fails("scale", "ns/default", "--replicas=1")
+    assert 'required flag(s) "replicas" not set' in cli.fails("scale", "rs/old")
+    cli.ok("delete", "deploy/db", "rs/old")
+
+
+def test_waiting_for_any_kind(cli: Cli) -> None:
+    """Also for what does not exist yet; and a condition of an older spec does not count."""
+    with background(cli, "wait", "--for=create", "deploy/db", "--timeout=50s") as waiting:
+        cli.ok("apply", "-f", "-", stdin=OTHERS.format(kind="Deployment"))
+        assert waiting.wait() == 0
+    said = cli.ok("wait", "--for=condition=Available", "deploy/db", "--timeout=50s").out
+    assert said == "deployment.apps/db condition met\n"
+    cli.ok("wait", "--for=jsonpath={.status.phase}=Active", "ns", "--all", "--timeout=50s")
+    cli.ok("wait", "--for=condition=Ready", "pods", "-l", "app=db", "--timeout=50s")
+    cli.ok("delete", "deploy", "db", "--wait=false")
+    cli.ok("wait", "--for=delete", "deploy/db", "--timeout=50s")
+    assert "timed out waiting for the condition" in cli.fails(
+        "wait", "--for=create", "deploy/db", "--timeout=0"
+    )
+
+
+def test_what_keeps_no_pods_has_no_logs(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", stdin=CRONJOB)
+    assert "cronjobs.batch keep no pods" in cli.fails("logs", "cj/tidy")
+    cli.ok("create", "deploy", "none", "--image=helmling/hello:v1", "--replicas=0")
+    said = cli.fails("logs", "deploy/none", "--pod-running-timeout=1ms")
+    assert "timed out waiting for the condition: deployments/none has no pods" in said
+    cli.ok("delete", "cj/tidy", "deploy/none")

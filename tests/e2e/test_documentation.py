@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.addresses import pod_range
 from tests.e2e.cli_runner import ROOT, Cli
 
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -53,10 +54,11 @@ def test_commands_of_a_page(page: Path, tmp_path: Path) -> None:
     lines = list(lines_of(page.read_text()))
     if not any(line.words[0] == "up" for line in lines):
         lines.insert(0, Line(["up"], 0))
+    # What no test may take for granted: that a port is free, and addresses too.
+    own = ["up", "--port=0", f"--pod-cidr={pod_range()}"]
     try:
         for line in lines:
-            # The port is the one thing a test may not take for granted.
-            words = ["up", "--port=0", *line.words[1:]] if line.words[0] == "up" else line.words
+            words = [*own, *line.words[1:]] if line.words[0] == "up" else line.words
             begun = time.monotonic()
             answer = cli.run(*words, cwd=ROOT)
             said = f"{page.name}: helmling {' '.join(words)} ({time.monotonic() - begun:.0f} s)"

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from node_agent.engine import Engine, EngineError, ensure_engine, record, search_path, stop_engine
-from node_agent.processes import Process
+from node_agent.processes import Process, detach
+from tests.waiting import eventually
 
 needs_dockerd = [
     pytest.mark.docker,
@@ -174,6 +175,15 @@ def listening(path: Path, body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_who_is_started_may_have_ended_before_we_look(tmp_path: Path) -> None:
+    """It is a process all the same, and not alive; what it said is in its log."""
+    process = detach(["sh", "-c", "echo $$"], tmp_path / "log", os.environ)
+    eventually(lambda: not process.alive())
+    assert (tmp_path / "log").read_text() == f"{process.pid}\n"
+    with pytest.raises(OSError, match="nobody-has-this did not start"):
+        detach(["/nobody-has-this"], tmp_path / "log", os.environ)
 
 
 def test_an_engine_that_answers_is_used_and_never_stopped(folder: Path) -> None:

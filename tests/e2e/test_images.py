@@ -1,9 +1,9 @@
 """The local images, built and run on a real Docker Engine."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -12,9 +12,9 @@ from docker.models.containers import Container
 
 from node_agent.images import LABEL, RECIPES, build, ensure, ensure_pause, find
 from node_agent.images.recipes import BOX, PAUSE, hello
+from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.docker
-DEADLINE = 60  # seconds; generous, as nothing here is a measurement
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,6 @@ def start(engine: docker.DockerClient) -> Iterator[Callable[..., Container]]:
         container.remove(force=True, v=True)
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE} s"
-        time.sleep(0.05)
-
-
 def shell(container: Container, script: str) -> str:
     code, output = container.exec_run(["sh", "-c", script])
     assert isinstance(output, bytes)
@@ -61,6 +54,14 @@ def shell(container: Container, script: str) -> str:
 
 def serving(container: Container) -> bool:
     return container.exec_run(["wget", "-qO-", "http://localhost/healthz"]).exit_code == 0
+
+
+def listens_for_signals(container: Container) -> bool:
+    """Before that, the kernel drops what is sent to the first process of a namespace. (It blocks them, to read them.)"""
+    container.reload()
+    status = Path(f"/proc/{container.attrs['State']['Pid']}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    return fields["Name"] == "pause" and int(fields["SigBlk"], 16) != 0
 
 
 def stopped(container: Container) -> int:
@@ -98,7 +99,9 @@ def test_pause_ends_at_once_and_cleanly_on_sigterm(
     engine: docker.DockerClient, start: Callable[..., Container]
 ) -> None:
     ensure_pause(engine)
-    assert stopped(start(PAUSE.image)) == 0
+    sandbox = start(PAUSE.image)
+    eventually(lambda: listens_for_signals(sandbox))
+    assert stopped(sandbox) == 0
 
 
 def test_pause_reaps_the_orphans_of_its_pid_namespace(start: Callable[..., Container]) -> None:

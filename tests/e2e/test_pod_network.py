@@ -71,7 +71,7 @@ def state() -> str:
     """All that a pod network might leave behind in this namespace."""
     links = command("ip", "-brief", "link", "show")
     ruleset = re.sub(r"packets \d+ bytes \d+", "", command("nft", "list", "ruleset"))
-    return links + ruleset + command("iptables", "-S")
+    return links + ruleset + command("iptables", "-w", "-S")
 
 
 def seen_from(server_netns: str, client_netns: str, address: str, port: int, to: int = 0) -> str:
@@ -207,10 +207,10 @@ def test_a_forward_policy_of_drop_does_not_cut_pods_off(
     run: Callable[[Scenario], None], lab: Lab, docker_user: bool
 ) -> None:
     def as_docker_does() -> None:
-        command("iptables", "-P", "FORWARD", "DROP")
+        command("iptables", "-w", "-P", "FORWARD", "DROP")
         if docker_user:
-            command("iptables", "-N", "DOCKER-USER")
-            command("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
+            command("iptables", "-w", "-N", "DOCKER-USER")
+            command("iptables", "-w", "-A", "FORWARD", "-j", "DOCKER-USER")
 
     inside(lab.node, as_docker_does)
 

@@ -157,7 +157,7 @@ def test_ten_pods_change_their_version_and_nobody_notices(tmp_path: Path) -> Non
     with closing(docker.from_env(version="auto")) as engine:
         for recipe in (PAUSE, hello("v1"), hello("v2")):
             ensure(engine, recipe)
-    with cluster(tmp_path / "c", "--node-name=real", "--pod-cidr=10.246.47.0/24") as cli:
+    with cluster(tmp_path / "c", "--node-name=real") as cli:
         cli.ok("apply", "-f", "-", stdin=DEPLOYMENT)
         cli.ok("rollout", "status", "deploy/web", "--timeout=50s")
         asyncio.run(_story(cli))

@@ -1,5 +1,7 @@
 """scripts/with_engine.py around a command, on a machine whose engine answers."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +32,32 @@ def test_an_engine_that_was_there_before_is_there_after() -> None:
         assert client.info()["ID"] == before
     finally:
         client.close()
+
+
+TIDY = """
+import signal, sys
+def tidy(*_):
+    print("tidied", flush=True)
+    sys.exit(5)
+signal.signal(signal.SIGINT, tidy)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_command_may_tidy_up_first(how: str) -> None:
+    """Ctrl-C reaches it by itself, as all that the terminal runs; a SIGTERM for us is passed on."""
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, sys.executable, "-c", TIDY],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        if how == "Ctrl-C":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        assert process.stdout.read() == b"tidied\n"
+        assert process.wait() == 130

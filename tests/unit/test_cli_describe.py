@@ -3,7 +3,14 @@
 from typing import Any
 
 from cli.describe.batch import describe_cronjob, describe_job
-from cli.describe.workloads import controlled_by, describe_deployment, describe_replicaset, newest
+from cli.describe.stateful import describe_statefulset
+from cli.describe.workloads import (
+    controlled_by,
+    describe_daemonset,
+    describe_deployment,
+    describe_replicaset,
+    newest,
+)
 from tests.manifests import created
 
 LABELS = {"app": "web"}
@@ -115,6 +122,29 @@ def test_a_replicaset() -> None:
     ]
 
 
+def test_a_daemonset() -> None:
+    made = created("DaemonSet", {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}})
+    status = made.status
+    status.desiredNumberScheduled, status.currentNumberScheduled = 4, 3
+    status.updatedNumberScheduled, status.numberAvailable, status.numberMisscheduled = 2, 1, 5
+    pods = [created("Pod") for _ in range(2)]
+    pods[0].status.phase = "Running"
+    assert describe_daemonset(made, pods)[:12] == [
+        "Name:           web",
+        "Namespace:      default",
+        "Selector:       app=web",
+        "Node-Selector:  disk=ssd",
+        "Labels:         <none>",
+        "Annotations:    <none>",
+        "Desired Number of Nodes Scheduled: 4",
+        "Current Number of Nodes Scheduled: 3",
+        "Number of Nodes Scheduled with Up-to-date Pods: 2",
+        "Number of Nodes Scheduled with Available Pods: 1",
+        "Number of Nodes Misscheduled: 5",
+        "Pods Status:  1 Running / 1 Waiting / 0 Succeeded / 0 Failed",
+    ]
+
+
 def test_a_template_with_a_volume() -> None:
     volumes = [{"name": "data", "hostPath": {"path": "/srv"}}]
     spec = {"containers": [{"name": "a", "image": "i:1"}], "volumes": volumes}
@@ -199,7 +229,39 @@ def test_a_cronjob() -> None:
         "Completions:                   <unset>",
         "Pod Template:",
     ]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "Last Schedule Time:  <unset>",
         "Active Jobs:         tidy-1, tidy-2",
+        "Recent Slots:  <none>",
     ]
+
+
+def test_a_statefulset() -> None:
+    rolling = {"partition": 1, "maxUnavailable": "50%"}
+    made = created(
+        "StatefulSet", {"spec": {"replicas": 3, "updateStrategy": {"rollingUpdate": rolling}}}
+    )
+    made.status.replicas = 2
+    pods = [created("Pod"), created("Pod")]
+    pods[0].status.phase = "Running"
+    said = describe_statefulset(made, pods)
+    assert said[: said.index("Pod Template:")] == [
+        "Name:               web",
+        "Namespace:          default",
+        "CreationTimestamp:  Fri, 02 Jan 2026 03:03:05 +0000",
+        "Selector:           app=web",
+        "Labels:             <none>",
+        "Annotations:        <none>",
+        "Replicas:           3 desired | 2 total",
+        "Update Strategy:    RollingUpdate",
+        "  Partition:        1",
+        "  MaxUnavailable:   50%",
+        "Pods Status:        1 Running / 1 Waiting / 0 Succeeded / 0 Failed",
+    ]
+
+
+def test_a_statefulset_that_renews_only_what_is_deleted_has_no_bounds() -> None:
+    made = created("StatefulSet", {"spec": {"updateStrategy": {"type": "OnDelete"}}})
+    said = describe_statefulset(made, [])
+    assert "Update Strategy:    OnDelete" in said
+    assert not any("Partition" in line for line in said)

@@ -42,9 +42,20 @@ def due(cronjob: CronJob, schedule: Schedule, now: datetime) -> Due:
     second = schedule.next(first)
     if second is None or now < second:
         return Due(first, _too_late(cronjob, first, now), 1, second)
-    missed = (now - first) // (second - first) + 1
+    missed = distance(schedule, first, now) + 1
     slot = schedule.latest(first, now)
     return Due(slot, _too_late(cronjob, slot, now), missed, schedule.next(slot))
+
+
+def distance(schedule: Schedule, first: datetime, until: datetime) -> int:
+    """How many slots there are after the slot `first`, up to `until`: counted to a hundred, guessed beyond."""
+    count, last = 0, first
+    while count < MANY:
+        following = schedule.next(last)
+        if following is None or following > until:
+            return count
+        count, last = count + 1, following
+    return (until - first) // ((last - first) / count)
 
 
 def _base(cronjob: CronJob, now: datetime) -> datetime:

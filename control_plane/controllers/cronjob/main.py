@@ -4,7 +4,7 @@ Nothing polls: a reconcile says when the next slot is, and the queue's timer bri
 name (due.py), so a controller that dies between creating it and noting that down finds it when it tries again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,12 @@ from api.informer import Informers
 from api.recorder import Recorder, reference
 from api.workqueue import WorkQueue
 from control_plane.controllers import owners
+from control_plane.controllers.cronjob import slots
 from control_plane.controllers.cronjob.due import MANY, Due, due, job_name
 from control_plane.controllers.cronjob.history import outdated
 from control_plane.controllers.cronjob.schedule import Schedule, Unreadable, parse, zone_of
 from control_plane.controllers.job.verdict import condition, is_finished
-from proto.v1.batch_pb2 import CronJob, CronJobStatus, Job
+from proto.v1.batch_pb2 import CronJob, CronJobSlot, CronJobStatus, Job
 from proto.v1.meta_pb2 import ObjectMeta
 
 SLOT = "batch.kubernetes.io/cronjob-scheduled-timestamp"  # an annotation of Jobs
@@ -62,15 +63,27 @@ class CronJobs:
         cronjob.status.CopyFrom(await self._observed(cronjob, jobs))
         cronjob = await self._report(cronjob, shown.status)
         await self._forget(cronjob, outdated(cronjob, jobs))
-        if cronjob.spec.suspend:
-            return None
         schedule = self._schedule(cronjob)
         if schedule is None:
             return None  # until somebody corrects it
-        now = clock.now()
-        found = due(cronjob, schedule, now)
-        await self._run(cronjob, found)
+        return await self._decide(cronjob, schedule, clock.now())
+
+    async def _decide(self, cronjob: CronJob, schedule: Schedule, now: datetime) -> float | None:
+        """About the slots that have come; says when the next does."""
+        before, found = CronJobStatus(), due(cronjob, schedule, now)
+        before.CopyFrom(cronjob.status)
+        if cronjob.spec.suspend:
+            self._note(cronjob, slots.suspended(cronjob, schedule, now))
+        else:
+            passed = slots.undecided(cronjob, schedule, found.slot or now, now)
+            self._note(cronjob, passed)
+            await self._run(cronjob, found, now)
+        await self._report(cronjob, before)
         return found.look_again(now)
+
+    def _note(self, cronjob: CronJob, entries: Iterable[CronJobSlot]) -> None:
+        for entry in list(entries):
+            slots.note(cronjob.status, entry)
 
     async def _observed(self, cronjob: CronJob, jobs: Sequence[Job]) -> CronJobStatus:
         """The status as the Jobs make it: who runs, who has ended, who is gone."""
@@ -152,8 +165,8 @@ class CronJobs:
             self.recorder.event(cronjob, "Warning", "UnparseableSchedule", told)
             return None
 
-    async def _run(self, cronjob: CronJob, found: Due) -> None:
-        """Start the slot's Job, or say why not."""
+    async def _run(self, cronjob: CronJob, found: Due, now: datetime) -> None:
+        """Start the slot's Job, or say why not, and note it in the status."""
         slot, active = found.slot, cronjob.status.active
         if slot is None:
             return None
@@ -166,19 +179,20 @@ class CronJobs:
         if found.too_late:
             told = f"Missed scheduled time to start a job: {slot:%Y-%m-%dT%H:%M:%SZ}"
             self.recorder.event(cronjob, "Warning", "MissSchedule", told)
-            return None
+            return slots.note(cronjob.status, slots.skipped(slot, slots.TOO_LATE, now))
         if any(entry.name == job_name(cronjob, slot) for entry in active):
-            return await self._started(cronjob, slot)
+            return _started(cronjob, slot, now)
         if active and cronjob.spec.concurrencyPolicy == "Forbid":
             told = "Not starting job because prior execution is running and concurrency policy is Forbid"
             self.recorder.event(cronjob, "Normal", "JobAlreadyActive", told)
-            return None
+            skip = slots.skipped(slot, slots.JOB_RUNNING, now, job=active[0].name)
+            return slots.note(cronjob.status, skip)
         if cronjob.spec.concurrencyPolicy == "Replace":
             for entry in list(active):
                 await self._delete(cronjob, entry.name, entry.uid)
                 active.remove(entry)
         await self._start(cronjob, slot)
-        return None
+        return _started(cronjob, slot, now)
 
     async def _start(self, cronjob: CronJob, slot: datetime) -> None:
         draft = new_job(cronjob, slot)
@@ -200,11 +214,11 @@ class CronJobs:
             self.recorder.event(cronjob, "Normal", "SuccessfulCreate", told)
         if not is_finished(job):
             cronjob.status.active.append(reference(job))
-        await self._started(cronjob, slot)
 
-    async def _started(self, cronjob: CronJob, slot: datetime) -> None:
-        cronjob.status.lastScheduleTime.CopyFrom(clock.timestamp(slot))
-        await self.client.update(cronjob, subresource="status")
+
+def _started(cronjob: CronJob, slot: datetime, now: datetime) -> None:
+    cronjob.status.lastScheduleTime.CopyFrom(clock.timestamp(slot))
+    slots.note(cronjob.status, slots.ran(slot, job_name(cronjob, slot), now))
 
 
 def new_job(cronjob: CronJob, slot: datetime) -> Job:

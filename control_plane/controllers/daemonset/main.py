@@ -68,7 +68,7 @@ class DaemonSets:
     queue: WorkQueue = field(default_factory=WorkQueue)
     # By the DaemonSet's uid; forgotten with it.
     memories: defaultdict[str, Memory] = field(default_factory=lambda: defaultdict(Memory))
-    demands: dict[str, Demand] = field(default_factory=dict)
+    demands: dict[str, tuple[int, Demand]] = field(default_factory=dict)  # with the generation
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(DaemonSet), self.informers.of(Pod)
@@ -85,10 +85,9 @@ class DaemonSets:
         self._nodes.add_handler(self._on_node)
 
     def _on_set(self, old: DaemonSet | None, new: DaemonSet | None) -> None:
-        if old is not None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self.demands.pop(old.metadata.uid, None)
-            if new is None or new.metadata.uid != old.metadata.uid:
-                self.memories.pop(old.metadata.uid, None)
+            self.memories.pop(old.metadata.uid, None)
         if new is not None:
             self.queue.add(kinds.object_key(new))
 
@@ -127,10 +126,12 @@ class DaemonSets:
                 self.queue.add(kinds.object_key(daemonset))
 
     def _demand(self, daemonset: DaemonSet) -> Demand:
-        uid = daemonset.metadata.uid
-        if uid not in self.demands:
-            self.demands[uid] = Demand(daemonset)
-        return self.demands[uid]
+        meta = daemonset.metadata
+        generation, demand = self.demands.get(meta.uid, (0, None))
+        if demand is None or generation != meta.generation:
+            demand = Demand(daemonset)
+            self.demands[meta.uid] = meta.generation, demand
+        return demand
 
     async def reconcile(self, key: str) -> float | None:
         daemonset = self._sets.objects.get(key)

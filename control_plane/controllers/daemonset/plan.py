@@ -34,11 +34,12 @@ def plan(
     first = Settler(daemonset, digest, now, held).settle(sites)
     if first.create or first.delete:
         delete = first.delete[:BURST]
+        going = {pod.metadata.uid for pod in delete}
         return Plan(
             create=first.create[:BURST],
             delete=delete,
-            failed=[pod for pod in first.failed if pod in delete],
-            succeeded=[pod for pod in first.succeeded if pod in delete],
+            failed=[pod for pod in first.failed if pod.metadata.uid in going],
+            succeeded=[pod for pod in first.succeeded if pod.metadata.uid in going],
         )
     if daemonset.spec.updateStrategy.type != "RollingUpdate":
         return Plan()

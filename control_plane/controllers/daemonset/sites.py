@@ -6,6 +6,7 @@ that was told to end.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from control_plane.controllers.daemonset.nodes import NEITHER, Verdict
@@ -25,7 +26,7 @@ class Site:
     going: frozenset[str] = frozenset()  # uids of pods that were told to end and do not show it yet
     coming: bool = False  # a pod was made for it that does not show yet
 
-    @property
+    @cached_property
     def staying(self) -> list[Pod]:
         """Those that nobody has told to end, though they may have ended by themselves."""
         return [p for p in self.pods if not is_ending(p) and p.metadata.uid not in self.going]

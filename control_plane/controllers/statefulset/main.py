@@ -1,29 +1,37 @@
 """The hands of the StatefulSet controller: read, `plan`, report, act.
 
-There is no ledger here as with ReplicaSets, for the names of the pods are known before: a create that is repeated
-because the cache lags is refused by the name, a delete that is repeated names the uid. The status is written before
-anything is done. It remembers which revision is the current one, so a decision on an old view of it could bring back a
-template that has been left; the write, with the version that was read, refuses such a view.
+No ledger outlives a step, as it does with ReplicaSets, for the names of the pods are known before: a create that is
+repeated because the cache lags is refused by the name, a delete that is repeated names the uid.
+
+The status is written before anything is done. It remembers which revision is the current one, so a decision on an old
+view of it could bring back a template that was left; the write, with the version that was read, refuses such a view.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from api import clock, controller, kinds
-from api.client import Client, Write
-from api.errors import AlreadyExists, ApiError, Conflict, NotFound
+from api.client import Client
+from api.errors import NotFound
 from api.informer import Informers
 from api.recorder import Recorder
+from api.revisions import template_of
 from api.workqueue import WorkQueue
 from control_plane.controllers import history, owners, revisions
+from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.podhands import PodHands, Words
 from control_plane.controllers.statefulset.identity import ordinal_of, revision_of
-from control_plane.controllers.statefulset.plan import Versions, plan
+from control_plane.controllers.statefulset.plan import Plan, Versions, plan
 from control_plane.controllers.statefulset.status import next_look
 from proto.v1.apps_pb2 import ControllerRevision, StatefulSet, StatefulSetStatus
 from proto.v1.pod_pb2 import Pod
 
 BURST = 500  # pods of a Parallel set that are created or deleted in one go
+_DONE, _FAILED = (
+    "Pod {pod} in StatefulSet {owner} successful",
+    "Pod {pod} in StatefulSet {owner} failed error: {error}",
+)
+WORDS = Words(f"create {_DONE}", f"delete {_DONE}", f"create {_FAILED}", f"delete {_FAILED}")
 
 
 @dataclass
@@ -36,6 +44,7 @@ class StatefulSets:
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(StatefulSet), self.informers.of(Pod)
         self._revisions = self.informers.of(ControllerRevision)
+        self._hands = PodHands(self.client, self.recorder, WORDS)
         for informer in (self._sets, self._pods, self._revisions):
             owners.index(informer)
 
@@ -71,14 +80,20 @@ class StatefulSets:
         todo = plan(sts, pods, versions, now)
         todo.status.collisionCount = collisions
         await self._report(sts, todo.status)
-        await self._create(sts, todo.create)
-        for pod in todo.relabel:
-            await self.client.update(pod)
-        await self._delete(sts, todo.delete)
+        await self._act(sts, todo)
         live = {versions.current, versions.update, *map(revision_of, pods)}
         limit = sts.spec.revisionHistoryLimit
         await history.forget(self.client, revisions.surplus(known, live, limit))
         return next_look(sts, pods, now)
+
+    async def _act(self, sts: StatefulSet, todo: Plan) -> None:
+        """What fails keeps the rest from being done: it may depend on it."""
+        if error := await self._hands.create(sts, todo.create[:BURST], Ledger()):
+            raise error
+        for pod in todo.relabel:
+            await self.client.update(pod)
+        if error := await self._hands.delete(sts, todo.delete[:BURST], Ledger()):
+            raise error
 
     async def _versions(
         self, sts: StatefulSet, known: Sequence[ControllerRevision]
@@ -94,7 +109,7 @@ class StatefulSets:
         if current and current != update:
             found = await self._revision(sts, known, current)
             if found is not None:
-                old = revisions.template_of(found)
+                old = template_of(found)
                 return Versions(current, update, old), recorded.collisions
         return Versions(update, update, template), recorded.collisions
 
@@ -117,62 +132,6 @@ class StatefulSets:
         copy.CopyFrom(sts)
         copy.status.CopyFrom(status)
         await self.client.update(copy, subresource="status")
-
-    async def _create(self, sts: StatefulSet, drafts: Sequence[Pod]) -> None:
-        """Slow start: each batch is twice as big as the one before, and none follows a failure."""
-        done, size = 0, 1
-        while done < len(drafts[:BURST]):
-            some = drafts[done : done + size]
-            outcomes = await self.client.batch([Write("create", pod) for pod in some])
-            errors = [
-                await self._created(sts, pod, outcome)
-                for pod, outcome in zip(some, outcomes, strict=True)
-            ]
-            for error in filter(None, errors):
-                raise error
-            done, size = done + len(some), size * 2
-
-    async def _created(self, sts: StatefulSet, pod: Pod, outcome: Any) -> ApiError | None:
-        """What is wrong, if anything is."""
-        error = outcome if isinstance(outcome, ApiError) else None
-        if isinstance(error, AlreadyExists) and await self._is_ours(sts, pod):
-            return None  # an earlier request did arrive
-        if error and any(cause.reason == "NamespaceTerminating" for cause in error.causes):
-            return None  # nobody wants the pod any more
-        self._tell(sts, "create", pod, outcome)
-        return error
-
-    async def _is_ours(self, sts: StatefulSet, pod: Pod) -> bool:
-        meta = pod.metadata
-        try:
-            return owners.is_managed_by(await self.client.get(Pod, meta.name, meta.namespace), sts)
-        except NotFound:
-            return False
-
-    async def _delete(self, sts: StatefulSet, pods: Sequence[Pod]) -> None:
-        """A pod that is gone already, or is another one by now, is no error: that is what was wanted."""
-        doomed = pods[:BURST]
-        if not doomed:
-            return
-        outcomes = await self.client.batch([Write("delete", pod) for pod in doomed])
-        errors = []
-        for pod, outcome in zip(doomed, outcomes, strict=True):
-            if isinstance(outcome, NotFound | Conflict):
-                continue
-            self._tell(sts, "delete", pod, outcome)
-            if isinstance(outcome, ApiError):
-                errors.append(outcome)
-        if errors:
-            raise errors[0]
-
-    def _tell(self, sts: StatefulSet, verb: str, pod: Pod, outcome: Any) -> None:
-        """In Kubernetes' own words."""
-        said = f"{verb} Pod {pod.metadata.name} in StatefulSet {sts.metadata.name}"
-        if isinstance(outcome, ApiError):
-            reason, said = f"Failed{verb.title()}", f"{said} failed error: {outcome.message}"
-            self.recorder.event(sts, "Warning", reason, said)
-        else:
-            self.recorder.event(sts, "Normal", f"Successful{verb.title()}", f"{said} successful")
 
 
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:

@@ -97,8 +97,9 @@ class Engine:
             await reply.close()
 
     async def close(self) -> None:
-        """Let go of the threads and connections; calls under way end by themselves."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of the threads and connections. Calls under way come to their end first: whoever tidies up after us
+        must find the container that the engine was just making."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         if self._connected is not None:
             self._connected.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from api.jsonform import from_json, to_json
 from api.patch import strategic_patch
+from api.revisions import patch_of, template_of
 from control_plane.controllers import revisions
 from control_plane.controllers.revisions import HASH_LABEL, POD_LABEL
 from proto.v1.apps_pb2 import ControllerRevision, StatefulSet
@@ -46,7 +47,7 @@ def test_a_revision_is_a_patch_with_the_owner_s_name_and_marks() -> None:
     [reference] = made.metadata.ownerReferences
     assert (reference.kind, reference.name, reference.controller) == ("StatefulSet", "web", True)
     assert made.revision == 3
-    patch = revisions.patch_of(made)
+    patch = patch_of(made)
     assert list(patch) == ["spec"]
     assert list(patch["spec"]) == ["template"]
     assert patch["spec"]["template"].pop("$patch") == "replace"
@@ -67,14 +68,14 @@ def test_a_long_name_is_cut_and_the_hash_is_not() -> None:
 
 def test_what_was_written_is_read_again() -> None:
     owner = web()
-    assert revisions.template_of(revisions.new_revision(owner, 1)) == owner.spec.template
+    assert template_of(revisions.new_revision(owner, 1)) == owner.spec.template
 
 
 def test_data_of_somebody_else_is_no_template_and_no_error() -> None:
     for data in ({}, {"spec": 1}, {"spec": {"template": []}}):
         revision = ControllerRevision()
         revision.data.update(data)
-        assert not revisions.template_of(revision).HasField("spec")
+        assert not template_of(revision).HasField("spec")
 
 
 def test_going_back_leaves_nothing_of_what_came_since() -> None:
@@ -82,7 +83,7 @@ def test_going_back_leaves_nothing_of_what_came_since() -> None:
     now.spec.template.metadata.labels["more"] = "yes"
     now.spec.template.spec.hostname = "new"
     now.spec.replicas = 7
-    patch = revisions.patch_of(revisions.new_revision(then, 1))
+    patch = patch_of(revisions.new_revision(then, 1))
     back, wrong = from_json(StatefulSet, strategic_patch(to_json(now), patch, StatefulSet))
     assert wrong == []
     assert back.spec.template == then.spec.template
@@ -102,7 +103,7 @@ def test_a_template_that_is_the_newest_is_left_alone() -> None:
 def test_a_new_template_gets_the_next_number() -> None:
     step = revisions.plan(web("i:3"), history("i:1", "i:2"))
     assert (step.create, step.revision.revision) == (True, 3)
-    assert revisions.template_of(step.revision) == web("i:3").spec.template
+    assert template_of(step.revision) == web("i:3").spec.template
 
 
 def test_a_template_that_comes_back_keeps_its_revision_and_gets_the_highest_number() -> None:
