@@ -42,7 +42,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "delete": ("delete", INTERMEDIATE, "Delete resources by file names, stdin, resources and names, or by selector"),
     "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
     "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
-    "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
+    "autoscale": ("autoscale", DEPLOY, "Set the number of pods by what they use"),
+    "top": ("top", NODES, "Display resource (CPU/memory) usage"),
+    "cluster-info": ("clusterinfo", NODES, "Display cluster information"),
     "cordon": ("drain", NODES, "Mark nodes as unschedulable"),
     "uncordon": ("drain", NODES, "Mark nodes as schedulable"),
     "drain": ("drain", NODES, "Drain nodes in preparation for maintenance"),
@@ -68,7 +70,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "autoscale", "certificate", "top",
+    "expose", "certificate",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ stays in one thread: SQLite and sockets need real time.
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,16 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    @property
+    def _clock_resolution(self) -> float:
+        """asyncio runs timers early that are due within it. Here none is, or those who look at the clock would wait
+        for a moment that does not come while there is anything to do."""
+        return math.ulp(self.now)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _: float) -> None:
+        """asyncio sets it to that of the machine's clock."""
 
     def wall(self) -> datetime:
         return BEGINNING + timedelta(seconds=self.now)

@@ -154,7 +154,11 @@ def _arguments(
         return [f"{kind}/{each}" for each in names(before, kind)]
     if command.complete == "pods":
         return names(before, "pods") if not given else []
-    plurals = [kind.plural for kind in KINDS if not command.kinds or kind.name in command.kinds]
+    plurals = [
+        kind.plural
+        for kind in KINDS
+        if kind.stored and (not command.kinds or kind.name in command.kinds)
+    ]
     return names(before, given[0]) if given and "/" not in given[0] else plurals
 
 

@@ -9,7 +9,14 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, budgets, defaults, stateful, workloads
+from control_plane.apiserver import (
+    autoscaling,
+    batch,
+    budgets,
+    defaults,
+    stateful,
+    workloads,
+)
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -221,5 +228,6 @@ _ALL = (
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

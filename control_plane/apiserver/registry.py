@@ -21,6 +21,7 @@ from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling
 from control_plane.apiserver.admission import Admission
 from control_plane.apiserver.errors import store_errors
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy, no_causes
@@ -64,11 +65,16 @@ Change = Callable[[Any], Any | _Gone]
 
 class Registry:
     def __init__(
-        self, store: Store, strategies: Mapping[Kind, Strategy], admission: Admission
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy],
+        admission: Admission,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._strategies = strategies
         self._admission = admission
+        self.metrics = metrics
 
     def strategy(self, kind: Kind) -> Strategy:
         return self._strategies[kind]
@@ -77,10 +83,18 @@ class Registry:
         """Raises NotFound."""
         if place.scale:
             scaling.check(place.kind, "get")
+        if not place.kind.stored:
+            return self._measured(place)
         with store_errors():
             item = await self._store.get(place.key)
         stored = self._stored(place, item)
         return scaling.seen(stored) if place.scale else stored
+
+    def _measured(self, place: Place) -> Stored:
+        stored = self.metrics.get(place.key)
+        if stored is None:
+            raise refusals.not_found(place.kind, place.name)
+        return stored
 
     def _stored(self, place: Place, item: Item | None) -> Stored:
         if item is None:
@@ -89,6 +103,7 @@ class Registry:
 
     async def create(self, kind: Kind, obj: Any, *, dry_run: bool = False) -> Stored:
         """Store a new object (which is ours to change). Raises AlreadyExists, Invalid, Forbidden, NotFound."""
+        _check_stored(kind, "create")
         generated = not obj.metadata.name and bool(obj.metadata.generateName)
         for attempt in range(1, NAME_ATTEMPTS + 1):
             self._identify(obj)
@@ -200,6 +215,7 @@ class Registry:
 
     async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
         """Answers with what was written to: the object, or its scale."""
+        _check_stored(place.kind, "update")
         if place.scale:
             scaling.check(place.kind, "update")
         stored = await self.change(place, change, dry_run=dry_run)
@@ -207,6 +223,7 @@ class Registry:
 
     async def delete(self, place: Place, how: Delete = ORDINARY) -> Stored:
         """The object as it was last, or, marked, as it is now. Raises NotFound, Conflict, Forbidden."""
+        _check_stored(place.kind, "delete")
         deletion.check(how)
         strategy = self._strategies[place.kind]
 
@@ -248,6 +265,12 @@ class Registry:
                     return stored
                 return Stored(stored.strategy, place.key, value, result or stored.revision)
             item = result[place.key]
+
+
+def _check_stored(kind: Kind, verb: str) -> None:
+    """Raises MethodNotAllowed: what is only measured, nobody writes."""
+    if not kind.stored:
+        raise refusals.not_allowed(kind, verb)
 
 
 def _serialise(obj: Any) -> bytes:

@@ -57,7 +57,8 @@ def nodes(cli: Cli) -> Iterator[list[str]]:
     """Their names; in service again afterwards."""
     names = [each.removeprefix("node/") for each in cli.ok("get", "nodes", "-o", "name").lines()]
     yield names
-    cli.ok("delete", "deployment,pdb,pod", "--all")
+    cli.ok("delete", "deployment,pdb", "--all")
+    cli.ok("delete", "pod", "bare", "--ignore-not-found", "--now")
     cli.ok("uncordon", *names)
 
 
