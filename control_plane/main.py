@@ -27,6 +27,8 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
+from control_plane.apiserver.defaults import KUBERNETES as STAY
+from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.controllers import events, garbage, jointokens, namespace, podgc
 from control_plane.controllers.certificates import main as certificates
@@ -102,6 +104,7 @@ class NodeOptions:
 
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
+    tolerance: Tolerance = STAY
 
     def parts(self) -> tuple[Part, ...]:
         return (
@@ -151,7 +154,7 @@ async def serve(options: Options) -> None:
         store = await open_store(options.store_url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store)
+                server = ApiServer(store, tolerance=options.nodes.tolerance)
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(server.run()),

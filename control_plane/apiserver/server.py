@@ -12,6 +12,7 @@ from api.errors import AlreadyExists, Unavailable
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.metrics import Metrics
@@ -43,10 +44,15 @@ class Door:
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
+    ) -> None:
         self.cache = WatchCache(store, strategies)
         metrics = Metrics(strategies)
-        self._registry = Registry(store, strategies, Admission(store), metrics)
+        self._registry = Registry(store, strategies, Admission(store, tolerance), metrics)
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
