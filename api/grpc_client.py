@@ -25,6 +25,7 @@ from api.errors import ApiError, Unavailable, from_status
 from api.tls import Identity
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
+from proto.v1.policy_pb2 import MetricsReport
 from proto.v1.service_pb2 import (
     BatchItem,
     BatchRequest,
@@ -33,6 +34,7 @@ from proto.v1.service_pb2 import (
     GetRequest,
     ListRequest,
     PatchRequest,
+    ReportMetricsRequest,
     UpdateRequest,
     VersionRequest,
     VersionResponse,
@@ -237,6 +239,9 @@ class GrpcClient:
             from_status(result.error) if result.HasField("error") else _unpack(result.object)
             for result in reply.results
         ]
+
+    async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
+        await self._ask("ReportMetrics", ReportMetricsRequest(reports=reports))
 
     def _item(self, write: Write[Any]) -> BatchItem:
         target = rpc.target_of(write.object, write.subresource)

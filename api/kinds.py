@@ -26,7 +26,12 @@ from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
-from proto.v1.policy_pb2 import PodDisruptionBudget
+from proto.v1.policy_pb2 import (
+    HorizontalPodAutoscaler,
+    NodeMetrics,
+    PodDisruptionBudget,
+    PodMetrics,
+)
 from proto.v1.rbac_pb2 import (
     ClusterRole,
     ClusterRoleBinding,
@@ -62,6 +67,7 @@ class Kind:
     scale: bool = (
         False  # has the subresource "scale": spec.replicas, status.replicas, spec.selector
     )
+    stored: bool = True  # False: the server has it in memory only; it can be read, no more
 
     @cached_property
     def name(self) -> str:
@@ -107,6 +113,20 @@ def _review(message: type[Any], group: str, plural: str) -> Kind:
     return Kind(message, group, "v1", plural, namespaced=False, status=False, collected=False)
 
 
+def _measured(message: type[Any], plural: str, *, namespaced: bool = True) -> Kind:
+    """What agents report of the use of resources."""
+    return Kind(
+        message,
+        "metrics.k8s.io",
+        "v1beta1",
+        plural,
+        namespaced=namespaced,
+        status=False,
+        collected=False,
+        stored=False,
+    )
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(Pod, "", "v1", "pods", ("po",), categories=("all",)),
     Kind(Node, "", "v1", "nodes", ("no",), namespaced=False),
@@ -123,6 +143,14 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(
+        HorizontalPodAutoscaler,
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        ("hpa",),
+        categories=("all",),
+    ),
     Kind(
         CertificateSigningRequest,
         "certificates.k8s.io",
@@ -146,6 +174,9 @@ KINDS: tuple[Kind, ...] = (
     _rbac(RoleBinding, "rolebindings"),
     _rbac(ClusterRole, "clusterroles", namespaced=False),
     _rbac(ClusterRoleBinding, "clusterrolebindings", namespaced=False),
+    # Below the kinds whose plurals they share: `find` takes the first row.
+    _measured(PodMetrics, "pods"),
+    _measured(NodeMetrics, "nodes", namespaced=False),
 )
 
 # Questions to the server: one creates them, the answer is in their status, and nothing is ever stored.

@@ -10,13 +10,11 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 
 import asyncio
 import gc
-import json
 import logging
 import signal
 import socket
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,12 +24,11 @@ from pathlib import Path
 
 import uvloop
 
-from api import keyfiles
 from api.client import Client
-from api.identities import ADMIN
 from api.informer import Informers
 from api.recorder import Recorder
-from api.tls import Identity
+from control_plane.apiserver.defaults import KUBERNETES as STAY
+from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.controllers import (
     aggregation,
@@ -47,12 +44,14 @@ from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.disruption import main as disruption
+from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.controllers.tainteviction import main as tainteviction
+from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
@@ -104,6 +103,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
+    _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
 )
@@ -115,6 +115,7 @@ class NodeOptions:
 
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
+    tolerance: Tolerance = STAY
 
     def parts(self) -> tuple[Part, ...]:
         return (
@@ -132,9 +133,7 @@ class Options:
     port: int = 6440  # for client certificates; 0: any
     token_port: int = 6441  # for bearer tokens; 0: any
     advertise: str = ""  # how others reach this machine; empty: the host
-    names: tuple[
-        str, ...
-    ] = ()  # further names and addresses that the server's certificate is to hold for
+    names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
@@ -167,7 +166,9 @@ async def serve(options: Options) -> None:
         store = await open_store(options.store_url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store, mount_tokens=options.mount_tokens)
+                server = ApiServer(
+                    store, tolerance=options.nodes.tolerance, mount_tokens=options.mount_tokens
+                )
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(server.run()),
@@ -281,32 +282,6 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def write_admin_conf(path: Path, address: str, admin: Identity) -> None:
-    """The kubeconfig of the cluster's administrator, replaced at once and readable by its owner only.
-
-    JSON is YAML, and a client can read it without importing a YAML parser.
-    """
-    cluster = {"server": f"https://{address}", "certificate-authority-data": _base64(admin.ca)}
-    user = {
-        "client-certificate-data": _base64(admin.certificate),
-        "client-key-data": _base64(admin.key),
-    }
-    context = {"cluster": "helmling", "user": ADMIN, "namespace": "default"}
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "helmling", "cluster": cluster}],
-        "users": [{"name": ADMIN, "user": user}],
-        "contexts": [{"name": "helmling", "context": context}],
-        "current-context": "helmling",
-    }
-    keyfiles.write(path, json.dumps(content, indent=2).encode() + b"\n")
-
-
-def _base64(content: bytes) -> str:
-    return b64encode(content).decode()
 
 
 def log_to_stderr(level: str = "info") -> None:

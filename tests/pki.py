@@ -12,7 +12,7 @@ from api.identities import NODE_PREFIX, NODES, SERVER_CLIENT, agent_host
 from api.keyfiles import Pair
 from api.tls import Identity
 from cli.kubeconfig import of_file
-from control_plane.main import write_admin_conf
+from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import Authority, Wanted
 from node_agent.credentials import Credentials, save
 

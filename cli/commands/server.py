@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from cli.cluster import nodeflags
 from cli.cluster.layout import PORT, TOKEN_PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -22,9 +23,8 @@ def log_level(session: Session) -> str:
     return level
 
 
-def run(session: Session) -> int | None:
-    if session.args:
-        raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
+def _ports(session: Session) -> tuple[str, int, int]:
+    """Where to listen: host, port for certificates, port for tokens. Raises UsageError."""
     where = session.flags.text("listen")
     match = LISTEN.match(where)
     if match is None or int(match["port"]) > 65535:
@@ -36,6 +36,13 @@ def run(session: Session) -> int | None:
         token_port = TOKEN_PORT if int(match["port"]) else 0
     if not 0 <= token_port <= 65535:
         raise UsageError(f"--token-port must be between 0 and 65535, not {token_port}")
+    return match["host"], int(match["port"]), token_port
+
+
+def run(session: Session) -> int | None:
+    if session.args:
+        raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
+    host, port, token_port = _ports(session)
     level, store = log_level(session), session.flags.text("store")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
@@ -46,11 +53,12 @@ def run(session: Session) -> int | None:
     options = control_plane.Options(
         data_dir=Path(data_dir(session.flags)).absolute(),
         store=store,
-        host=match["host"],
-        port=int(match["port"]),
+        host=host,
+        port=port,
         token_port=token_port,
         advertise=session.flags.text("advertise"),
         names=tuple(session.flags.many("tls-san")),
+        nodes=nodeflags.options(session),
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
@@ -80,17 +88,22 @@ SERVER = Command(
   # For other machines, too
   helmling server --listen=0.0.0.0:6440 --advertise=192.168.1.10
 
+  # A lab, where a dead node is given up after seconds
+  helmling server --node-monitor-period=1s --node-monitor-grace-period=15s \\
+      --default-unreachable-toleration-seconds=5
+
   # On etcd
   helmling server --store=etcd://127.0.0.1:2379""",
     run=run,
     tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
-        Flag("token-port", f"Where tokens are taken instead of client certificates; 0: any free one. Default {TOKEN_PORT}.",
+        Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
              form="number"),
         Flag("advertise", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
         LOG_LEVEL,
+        *nodeflags.FLAGS,
     ),
 )  # fmt: skip

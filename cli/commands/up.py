@@ -18,7 +18,7 @@ from cli.cluster.progress import Progress
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session, seconds
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, Parsed, switch
 from cli.kubeconfig import data_dir
 
 FLAGS = (
@@ -66,11 +66,11 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     kept = layout.read_wishes()
     wishes = kept or Wishes()
     if flags.given("port"):
-        wishes = replace(wishes, port=_port(flags.number("port") or 0))
+        wishes = replace(wishes, port=_port(flags, "port"))
         if wishes.port == 0 and not flags.given("token-port"):
             wishes = replace(wishes, token_port=0)
     if flags.given("token-port"):
-        wishes = replace(wishes, token_port=_port(flags.number("token-port") or 0))
+        wishes = replace(wishes, token_port=_port(flags, "token-port"))
     if flags.given("advertise"):
         wishes = replace(wishes, advertise=flags.text("advertise"))
     if flags.given("node-name"):
@@ -92,9 +92,10 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     return wishes
 
 
-def _port(port: int) -> int:
+def _port(flags: Parsed, name: str) -> int:
+    port = flags.number(name) or 0
     if not 0 <= port <= 65535:
-        raise UsageError(f"a port must be between 0 and 65535, not {port}")
+        raise UsageError(f"--{name} must be between 0 and 65535, not {port}")
     return port
 
 

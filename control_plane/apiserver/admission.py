@@ -14,6 +14,7 @@ from api import kinds
 from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import defaults, podaccount, refusals
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.store.contract import Item, Store
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
@@ -24,10 +25,10 @@ NAMESPACES, ACCOUNTS = kinds.of(Namespace), kinds.of(ServiceAccount)
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-def amend(obj: Any) -> None:
+def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
     """What every new object of its kind gets here, unless it says otherwise."""
     if isinstance(obj, Pod):
-        defaults.default_tolerations(obj)
+        defaults.default_tolerations(obj, tolerance)
         defaults.default_priority(obj)
 
 
@@ -47,11 +48,17 @@ class _Seen:
 class Admission:
     """Remembers what it has read of each namespace, by its revision."""
 
-    def __init__(self, store: Store, *, mount_tokens: bool = False) -> None:
+    def __init__(
+        self, store: Store, tolerance: Tolerance = KUBERNETES, *, mount_tokens: bool = False
+    ) -> None:
         """`mount_tokens`: there is somebody who makes them (control_plane/pki/serviceaccounts.py)."""
-        self._store = store
+        self._store, self._tolerance = store, tolerance
         self._mount_tokens = mount_tokens
         self._seen: dict[str, _Seen] = {}  # by key
+
+    def amend(self, obj: Any) -> None:
+        """See `amend`."""
+        amend(obj, self._tolerance)
 
     async def create(self, kind: Kind, obj: Any) -> Expected:
         """What must still hold when the object is written. Raises NotFound, Forbidden."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from api.identities import MASTERS
+from api.identities import MASTERS as MASTERS
+from api.identities import NODES as NODES
 
 AUTHENTICATED = "system:authenticated"  # the group of everyone who has shown who he is
 ACCOUNTS = "system:serviceaccounts"  # the group of all ServiceAccounts; with ":NAMESPACE", those of one namespace

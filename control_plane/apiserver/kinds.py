@@ -11,6 +11,7 @@ from api.errors import Cause
 from api.kinds import Kind
 from control_plane.apiserver import (
     access,
+    autoscaling,
     batch,
     budgets,
     certificates,
@@ -233,5 +234,7 @@ _ALL = (
     *certificates.STRATEGIES,
     *access.STRATEGIES,
     *config.STRATEGIES,
+    *autoscaling.STRATEGIES,
+    *certificates.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -25,8 +25,10 @@ from control_plane.apiserver.authorization.restriction import restrict
 from control_plane.apiserver.authorization.reviews import Reviews
 from control_plane.apiserver.authorization.roles import KINDS as ROLE_KINDS
 from control_plane.apiserver.authorization.roles import Roles
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Guard, Place, Registry
 from control_plane.apiserver.service import About, Resources
@@ -59,6 +61,7 @@ class ApiServer:
         self,
         store: Store,
         strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
         *,
         mount_tokens: bool = False,
     ) -> None:
@@ -66,11 +69,11 @@ class ApiServer:
         self.cache = WatchCache(store, strategies)
         self._authorizer = authorizer_of(self.cache)
         self.gate = Gate(self._authorizer)
+        metrics = Metrics(strategies)
+        admission = Admission(store, tolerance, mount_tokens=mount_tokens)
         guard = guards(Escalation(self._authorizer), restrict)
-        self._registry = Registry(
-            store, strategies, Admission(store, mount_tokens=mount_tokens), guard
-        )
-        self._reads = Reads(store, self.cache)
+        self._registry = Registry(store, strategies, admission, metrics, guard)
+        self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
 

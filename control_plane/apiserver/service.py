@@ -79,6 +79,7 @@ class Resources:
             "Delete": self._delete,
             "DeleteCollection": self._delete_collection,
             "Batch": self._batch,
+            "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
         return handler_of("Resources", self._gate.guarded(verbs), admit=admit, encoded=True)
@@ -230,6 +231,10 @@ class Resources:
             return await writes[verb]()
 
         return about, write
+
+    async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
+        self._registry.metrics.take(request.reports)
+        return pb.ReportMetricsResponse().SerializeToString()
 
     async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
         return pb.VersionResponse(

@@ -68,6 +68,8 @@ class Signer:
 
     async def _exists(self, node: str) -> bool:
         """On the server: what a cache does not show may only be late."""
+        if not node:
+            return False
         try:
             await self._client.get(Node, node)
         except NotFound:
