@@ -23,6 +23,7 @@ from api.client import (
 from api.errors import ApiError, from_status
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
+from proto.v1.policy_pb2 import MetricsReport
 from proto.v1.service_pb2 import (
     BatchItem,
     BatchRequest,
@@ -31,6 +32,7 @@ from proto.v1.service_pb2 import (
     GetRequest,
     ListRequest,
     PatchRequest,
+    ReportMetricsRequest,
     UpdateRequest,
     VersionRequest,
     VersionResponse,
@@ -214,6 +216,9 @@ class GrpcClient:
             from_status(result.error) if result.HasField("error") else _unpack(result.object)
             for result in reply.results
         ]
+
+    async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
+        await self._ask("ReportMetrics", ReportMetricsRequest(reports=reports))
 
     def _item(self, write: Write[Any]) -> BatchItem:
         target = rpc.target_of(write.object, write.subresource)

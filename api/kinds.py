@@ -19,7 +19,12 @@ from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
-from proto.v1.policy_pb2 import PodDisruptionBudget
+from proto.v1.policy_pb2 import (
+    HorizontalPodAutoscaler,
+    NodeMetrics,
+    PodDisruptionBudget,
+    PodMetrics,
+)
 
 
 class Object(Protocol):
@@ -46,6 +51,7 @@ class Kind:
     scale: bool = (
         False  # has the subresource "scale": spec.replicas, status.replicas, spec.selector
     )
+    stored: bool = True  # False: the server has it in memory only; it can be read, no more
 
     @cached_property
     def name(self) -> str:
@@ -78,6 +84,20 @@ class Kind:
         )
 
 
+def _measured(message: type[Any], plural: str, *, namespaced: bool = True) -> Kind:
+    """What agents report of the use of resources."""
+    return Kind(
+        message,
+        "metrics.k8s.io",
+        "v1beta1",
+        plural,
+        namespaced=namespaced,
+        status=False,
+        collected=False,
+        stored=False,
+    )
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(Pod, "", "v1", "pods", ("po",), categories=("all",)),
     Kind(Node, "", "v1", "nodes", ("no",), namespaced=False),
@@ -94,6 +114,17 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(
+        HorizontalPodAutoscaler,
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        ("hpa",),
+        categories=("all",),
+    ),
+    # Below the kinds whose plurals they share: `find` takes the first row.
+    _measured(PodMetrics, "pods"),
+    _measured(NodeMetrics, "nodes", namespaced=False),
 )
 
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.

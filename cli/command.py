@@ -37,7 +37,7 @@ class Command:
     flags: Sequence[Flag] = ()
     tidies_up: bool = False  # Ctrl-C must give it time to put something back or take something away
     actions: Sequence[str] = ()  # the words that may follow, of a command that is several
-    complete: str = ""  # what its arguments are, for completion: "resources", "pods", "kinds"
+    complete: str = ""  # what completion offers as arguments: "resources", "pods", "nodes", "kinds"
     kinds: Sequence[str] = ()  # the kinds that completion offers; none: all
 
 

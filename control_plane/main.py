@@ -27,12 +27,15 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
+from control_plane.apiserver.defaults import KUBERNETES as STAY
+from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer
 from control_plane.controllers import events, garbage, namespace, podgc
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.disruption import main as disruption
+from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
@@ -81,6 +84,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("daemonset-controller", daemonset.run),
     _recorded("job-controller", job.run),
     _recorded("cronjob-controller", cronjob.run),
+    _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
 )
@@ -92,6 +96,7 @@ class NodeOptions:
 
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
+    tolerance: Tolerance = STAY
 
     def parts(self) -> tuple[Part, ...]:
         return (
@@ -129,7 +134,7 @@ async def serve(options: Options) -> None:
         store = await open_store(options.store_url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store)
+                server = ApiServer(store, tolerance=options.nodes.tolerance)
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(server.run()),

@@ -14,6 +14,7 @@ from api.informer import Informer
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
 from node_agent.machine import Machine
+from node_agent.metrics.reporter import MetricsReporter
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.podnetwork import ImaginedNetwork
@@ -57,7 +58,9 @@ async def run_hollow(
         ]
         nodes = dict(zip(names, _nodes(agents), strict=True))
         beats = Heartbeats(client, nodes)
-        for loop in (server.pods.run, server.nodes.run, server.publisher.run, beats.run):
+        metrics = MetricsReporter(client, [agent.meter for agent in agents])
+        own = (beats.run, metrics.run)
+        for loop in (server.pods.run, server.nodes.run, server.publisher.run, *own):
             tasks.create_task(loop())
         for agent in agents:
             agent.start()

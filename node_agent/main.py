@@ -18,6 +18,7 @@ from api.informer import Informer
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
 from node_agent.heartbeat import Heartbeats
+from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.pod_network import PodNetwork
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -28,7 +29,7 @@ from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
-from node_agent.runtime.docker import DockerRuntime
+from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
@@ -85,8 +86,10 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
+            metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
             sources = (server.pods.run, server.nodes.run)
-            for loop in (house.network.run, server.publisher.run, *sources, beats.run):
+            own = (server.publisher.run, *sources, beats.run, metrics.run)
+            for loop in (house.network.run, *own):
                 tasks.create_task(loop())
             ready.set_result(agent)
     finally:
@@ -135,6 +138,7 @@ def _house(options: AgentOptions, facts: NodeFacts) -> House:
         DiskVolumes(options.pods_dir, facts),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
+        cgroups.of_machine,
     )
 
 

@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
+from node_agent.metrics.reporter import PERIOD
+
 DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/24"
 
@@ -25,6 +27,7 @@ class AgentOptions:
     pod_cidr: str = DEFAULT_POD_CIDR
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
     most_pods: int = 110
+    metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

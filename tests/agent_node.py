@@ -133,14 +133,15 @@ Scenario = Callable[[RealNode], Coroutine[Any, Any, None]]
 MakeAgent = Callable[[AgentOptions, Client], AbstractAsyncContextManager[Agent]]
 
 
-def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True) -> None:
-    """Run a scenario; `agent` False: it starts its own. Then see that nothing is left."""
+def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True, **more: Any) -> None:
+    """Run a scenario; `agent` False: it starts its own. Then see that nothing is left. `more`: options of the agent."""
     options = AgentOptions(
         node="n1",
         data_dir=data_dir,
         cluster=f"test-{os.getpid()}-{next(_numbers)}",
         pod_cidr=addresses.pod_range(),
         cluster_cidr=addresses.WHOLE,
+        **more,
     )
     asyncio.run(_whole(options, scenario, agent))
     nothing_left(options)

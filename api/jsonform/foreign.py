@@ -33,6 +33,9 @@ FOREIGN: dict[str, frozenset[str]] = {
         "NodeStatus": "config declaredFeatures features phase runtimeHandlers volumesAttached volumesInUse",
         "NodeSystemInfo": "swap",
         "JobSpec": "managedBy",
+        "MetricSpec": "external object pods",
+        "MetricStatus": "external object pods",
+        "MetricTarget": "value",
         "LeaseSpec": "preferredHolder strategy",
         "StatefulSetSpec": "persistentVolumeClaimRetentionPolicy volumeClaimTemplates",
     }.items()

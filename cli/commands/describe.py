@@ -68,11 +68,12 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _node(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import batch, budget, others
+    from cli.describe import autoscaling, batch, budget, others
 
     forms = {
         "Job": batch.describe_job,
         "CronJob": batch.describe_cronjob,
+        "HorizontalPodAutoscaler": autoscaling.describe_autoscaler,
         "PodDisruptionBudget": budget.describe_budget,
         "Namespace": others.describe_namespace,
         "Event": others.describe_event,

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from cli.cluster import nodeflags
 from cli.cluster.layout import PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -42,6 +43,7 @@ def run(session: Session) -> int | None:
         store=store,
         host=match["host"],
         port=int(match["port"]),
+        nodes=nodeflags.options(session),
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
@@ -66,6 +68,10 @@ SERVER = Command(
   # In a folder of your own, on another port
   helmling server --data-dir=$HOME/cluster --listen=127.0.0.1:7000
 
+  # A lab, where a dead node is given up after seconds
+  helmling server --node-monitor-period=1s --node-monitor-grace-period=15s \\
+      --default-unreachable-toleration-seconds=5
+
   # On etcd
   helmling server --store=etcd://127.0.0.1:2379""",
     run=run,
@@ -74,5 +80,6 @@ SERVER = Command(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
         LOG_LEVEL,
+        *nodeflags.FLAGS,
     ),
 )  # fmt: skip

@@ -9,7 +9,15 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, budgets, config, defaults, stateful, workloads
+from control_plane.apiserver import (
+    autoscaling,
+    batch,
+    budgets,
+    config,
+    defaults,
+    stateful,
+    workloads,
+)
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -222,5 +230,6 @@ _ALL = (
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
     *config.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

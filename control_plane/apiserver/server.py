@@ -10,8 +10,10 @@ from api import rpc
 from api.errors import AlreadyExists, Unavailable
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Registry
 from control_plane.apiserver.service import Resources
@@ -32,10 +34,16 @@ class CannotListen(Exception):
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
+    ) -> None:
         self.cache = WatchCache(store, strategies)
-        self._registry = Registry(store, strategies, Admission(store))
-        self._reads = Reads(store, self.cache)
+        metrics = Metrics(strategies)
+        self._registry = Registry(store, strategies, Admission(store, tolerance), metrics)
+        self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
 

@@ -63,6 +63,7 @@ class Resources:
             "Delete": self._delete,
             "DeleteCollection": self._delete_collection,
             "Batch": self._batch,
+            "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
         return handler_of("Resources", verbs, encoded=True)
@@ -210,6 +211,10 @@ class Resources:
         target = getattr(item, verb).target if verb else pb.Target()
         about = (target.group, target.resource, target.namespace, target.name or id(item))
         return about, writes.get(verb, nothing)
+
+    async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
+        self._registry.metrics.take(request.reports)
+        return pb.ReportMetricsResponse().SerializeToString()
 
     async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
         return pb.VersionResponse(

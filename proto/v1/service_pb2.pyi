@@ -1,6 +1,7 @@
 from google.protobuf import any_pb2 as _any_pb2
 from proto.v1 import meta_pb2 as _meta_pb2
 from proto.v1 import options_pb2 as _options_pb2
+from proto.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -196,6 +197,16 @@ class BatchResult(_message.Message):
     object: _any_pb2.Any
     error: _meta_pb2.Status
     def __init__(self, object: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., error: _Optional[_Union[_meta_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class ReportMetricsRequest(_message.Message):
+    __slots__ = ("reports",)
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[_policy_pb2.MetricsReport]
+    def __init__(self, reports: _Optional[_Iterable[_Union[_policy_pb2.MetricsReport, _Mapping]]] = ...) -> None: ...
+
+class ReportMetricsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class VersionRequest(_message.Message):
     __slots__ = ()
