@@ -235,6 +235,5 @@ _ALL = (
     *access.STRATEGIES,
     *config.STRATEGIES,
     *autoscaling.STRATEGIES,
-    *certificates.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}
