@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from api.errors import ApiError
 from proto.v1.apps_pb2 import Scale
+from proto.v1.policy_pb2 import MetricsReport
 
 M = TypeVar("M")  # a kind's protobuf class: Pod, Node, …
 
@@ -141,4 +142,8 @@ class Client(Protocol):
 
     async def batch(self, writes: Sequence[Write[Any]]) -> Sequence[Any | ApiError]:
         """Each write succeeds or fails for itself; results are in the order of the writes. Binding objects bind."""
+        ...
+
+    async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
+        """For agents: what these nodes and their pods use now. It is read as the kinds NodeMetrics and PodMetrics."""
         ...

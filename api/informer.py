@@ -139,8 +139,11 @@ class _Index(Generic[M]):
         self.keys: dict[str, dict[str, None]] = {}  # the inner dict is a set that keeps its order
 
     def replace(self, key: str, old: M | None, new: M | None) -> None:
-        before = set(self._function(old)) if old is not None else set()
-        after = set(self._function(new)) if new is not None else set()
+        was = tuple(self._function(old)) if old is not None else ()
+        will_be = tuple(self._function(new)) if new is not None else ()
+        if was == will_be:  # as almost always
+            return
+        before, after = set(was), set(will_be)
         for value in before - after:
             keys = self.keys[value]
             keys.pop(key, None)

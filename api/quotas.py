@@ -30,7 +30,7 @@ NEVER_COUNTED = ("events", "leases")
 
 def counted(kind: Kind) -> bool:
     """Whether any quota may be about objects of this kind."""
-    return kind.namespaced and kind.plural not in NEVER_COUNTED
+    return kind.namespaced and kind.stored and kind.plural not in NEVER_COUNTED
 
 
 def about(quota: ResourceQuota, kind: Kind) -> bool:
@@ -39,9 +39,10 @@ def about(quota: ResourceQuota, kind: Kind) -> bool:
 
 
 def _of_kind(name: str, kind: Kind) -> bool:
-    if name == COUNT + kind.full_name or (name == kind.plural and name in BY_NAME):
+    core = not kind.group
+    if name == COUNT + kind.full_name or (core and name == kind.plural and name in BY_NAME):
         return True
-    if kind.plural == "services" and not kind.group:
+    if core and kind.plural == "services":
         return name in (NODE_PORTS, LOAD_BALANCERS)
     return kind.message is Pod and (name in COMPUTE or name.startswith(("requests.", "limits.")))
 

@@ -102,21 +102,27 @@ class Recorder:
     ) -> None:
         """Note that something happened to `obj` (an object, or an ObjectReference)."""
         try:
-            about = reference(obj, field_path)
+            about, now = reference(obj, field_path), clock.now()
+            if not self._bucket((about.kind, about.namespace, about.name, about.uid), now).take(
+                now
+            ):
+                return
             draft = Event(involvedObject=about, type=type, reason=reason, message=message[:1024])
             draft.action = action
             if related is not None:
                 draft.related.CopyFrom(reference(related))
-            self._note(draft, clock.now())
+            self._note(draft, now)
         except Exception:
             log.exception("event_lost reason=%s message=%r", reason, message)
 
     def _note(self, draft: Event, now: datetime) -> None:
-        about = draft.involvedObject
-        bucket = self._bucket((about.kind, about.namespace, about.name, about.uid), now)
-        if not bucket.take(now):
-            return
-        same = (*_words(about), draft.type, draft.reason, draft.message, draft.action)
+        same = (
+            *_words(draft.involvedObject),
+            draft.type,
+            draft.reason,
+            draft.message,
+            draft.action,
+        )
         happening = self._seen.get(same)
         if happening is None or now - happening.last > COUNTED_TOGETHER:
             happening = self._seen[same] = _Happening(self._first(draft, same, now), now)

@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [api] [scheduler]     (default: all)
+    python -m bench [start] [pods] [api] [scheduler] [workloads]     (default: all)
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -17,8 +17,7 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from api.grpc_client import connect
-from bench import api_load, floor, pods, scheduler_load
+from bench import api_load, floor, pods, scheduler_load, workloads
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
 KUBERNETES = {
@@ -27,6 +26,9 @@ KUBERNETES = {
     ("watch, full speed", 100): 8661,
 }  # fmt: skip
 GOALS = {"get": 1.4, "create": 2.0, "watch, full speed": 2.0}  # times Kubernetes
+# Seconds until 500 pods of a new Deployment were bound there, by nodes, and what is wanted here.
+KUBERNETES_BOUND, GOAL_BOUND = {100: 3.3, 1000: 7.0}, {100: 1.0, 1000: 1.5}
+REPLICAS = 500
 IDLE_SECONDS = 20.0
 
 console = Console(width=110)  # also where no terminal tells its width
@@ -67,7 +69,7 @@ def pods_beside_docker() -> None:
     with pods.cluster("--port=0") as running:
 
         async def measure() -> None:
-            async with connect(running.address) as client:
+            async with api_load.administrator(running.conf) as client:
                 for count, rounds in ((1, 9), (20, 3)):
                     pair = await pods.beside(client, engine, count=count, rounds=rounds)
                     told = [
@@ -97,8 +99,8 @@ def api() -> None:
     )
     empty: dict[int, float] = {}
     arguments = argparse.Namespace(clients="1,16,64", seconds=5.0, watchers="100,200")
-    with api_load.a_server() as (address, pid):
-        for rate in api_load.measure(address, pid, arguments):
+    with api_load.a_server() as (conf, pid):
+        for rate in api_load.measure(conf, pid, arguments):
             if rate.what == "version":
                 empty[rate.clients] = rate.per_second
             beside = rate.per_second / empty[rate.clients] if rate.clients in empty else None
@@ -135,11 +137,31 @@ def scheduler() -> None:
     console.print(shown)
 
 
+def five_hundred_pods() -> None:
+    """Until all pods of a Deployment have their node; and until all of them have another version."""
+    shown = table(
+        "Workloads", "what", "nodes", "measured", "processor time", "Kubernetes", "ratio", "goal"
+    )
+    for took in workloads.measure(sorted(KUBERNETES_BOUND), REPLICAS):
+        theirs = KUBERNETES_BOUND[took.nodes] if took.what.endswith("bound") else None
+        shown.add_row(
+            took.what,
+            str(took.nodes),
+            f"{took.seconds:.2f} s",
+            f"{took.cpu:.2f} s",
+            f"{theirs:.1f} s" if theirs else "",
+            f"{theirs / took.seconds:.1f}× faster" if theirs else "",
+            f"≤ {GOAL_BOUND[took.nodes]} s" if theirs else "",
+        )
+    console.print(shown)
+
+
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": start,
     "pods": pods_beside_docker,
     "api": api,
     "scheduler": scheduler,
+    "workloads": five_hundred_pods,
 }
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from api.client import Client
 from api.recorder import Recorder
+from node_agent.configsource import ConfigSource
 from node_agent.machine import Pressure
+from node_agent.metrics.meter import Meter
 from node_agent.node import NodeReporter
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription, NodeHealth
@@ -25,10 +27,11 @@ from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
 from node_agent.pods.seams import PodNetwork
 from node_agent.pods.status import Place
+from node_agent.pods.view import View
 from node_agent.podsource import PodSource
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.interface import Runtime
-from node_agent.runtime.model import ImageInfo
+from node_agent.runtime.model import ImageInfo, Usage
 from node_agent.volumes.store import Volumes
 
 IMAGES_EVERY = 60.0  # seconds between looks at the node's images
@@ -42,6 +45,7 @@ class Server:
     publisher: StatusPublisher
     pods: PodSource  # of this node, or of all
     nodes: NodeSource  # the same
+    config: ConfigSource  # what its pods name
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class House:
     volumes: Volumes
     disk: PodDisk
     pressure: Callable[[], Pressure] = Pressure
+    usage: Callable[[], Usage] | None = None  # of the machine; None: of the pods together
 
 
 class Agent:
@@ -76,6 +81,9 @@ class Agent:
         )
         self.records = Records(house.runtime, self.pods.observe, moment, self.reporter.look)
         self.pods.ask = self.records.ask
+        self.meter = Meter(
+            house.runtime, house.usage, node=lambda: self.reporter.node, views=self._views
+        )
         self._tasks = tasks
         self._images: tuple[float, tuple[ImageInfo, ...]] = (-IMAGES_EVERY, ())
 
@@ -91,7 +99,11 @@ class Agent:
             publisher=server.publisher,
             disk=house.disk,
             node=facts,
+            config=server.config,
         )
+
+    def _views(self) -> list[View]:
+        return [worker.view for worker in self.pods.workers.values()]
 
     def start(self) -> None:
         """Begin; everything ends with the task group."""

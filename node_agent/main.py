@@ -17,7 +17,10 @@ from api.grpc_client import connect
 from api.informer import Informer
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
+from node_agent.configsource import ConfigSource
+from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
+from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.pod_network import PodNetwork
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -28,13 +31,15 @@ from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
-from node_agent.runtime.docker import DockerRuntime
+from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
-from node_agent.volumes.store import DiskVolumes, NoVolumes
+from node_agent.tokens import AccountTokens
+from node_agent.volumes.gathering import Gatherer
+from node_agent.volumes.store import DiskVolumes, NoVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
 
@@ -44,32 +49,44 @@ async def serve(options: AgentOptions) -> None:
     loop, enough = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
-    async with connect(options.server, manager="kubelet") as client, running(options, client):
+    credentials = Credentials(options.pki_dir, options.node)
+    async with (
+        connect(options.server, credentials.identity, manager="kubelet") as client,
+        running(options, client, credentials),
+    ):
+        credentials.renewed = client.become
         await enough.wait()
 
 
 @asynccontextmanager
-async def running(options: AgentOptions, client: Client) -> AsyncIterator[Agent]:
+async def running(
+    options: AgentOptions, client: Client, credentials: Credentials
+) -> AsyncIterator[Agent]:
     """The agent, for as long as the block runs."""
     ready: asyncio.Future[Agent] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        life = tasks.create_task(_live(options, client, ready))
+        life = tasks.create_task(_live(options, client, credentials, ready))
         try:
             yield await ready
         finally:
             life.cancel()
 
 
-async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Agent]) -> None:
+async def _live(
+    options: AgentOptions, client: Client, credentials: Credentials, ready: asyncio.Future[Agent]
+) -> None:
     """Until cancelled."""
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
-    house = _house(options, facts)
+    config = ConfigSource(client)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)))
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:
         async with (
-            listening(streams, f"{options.address}:{options.port}") as port,
+            listening(
+                streams, f"{options.address}:{options.port}", credentials.door(), admit
+            ) as port,
             asyncio.TaskGroup() as tasks,
         ):
             described = await _with_runtime(about, house.runtime, port)
@@ -80,14 +97,18 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
                 StatusPublisher(client),
                 PodSource(Informer(client, Pod, which)),
                 NodeSource(Informer(client, Node, itself)),
+                config,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
-            sources = (server.pods.run, server.nodes.run)
-            for loop in (house.network.run, server.publisher.run, *sources, beats.run):
+            metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
+            sources = (server.pods.run, server.nodes.run, config.run)
+            own = (server.publisher.run, *sources, beats.run, metrics.run)
+            for loop in (house.network.run, *own):
                 tasks.create_task(loop())
+            tasks.create_task(credentials.run(client))
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -125,16 +146,18 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, facts: NodeFacts) -> House:
+def _house(options: AgentOptions, gatherer: Gatherer) -> House:
     if options.runtime == "hollow":
-        return House(HollowRuntime(), ImaginedNetwork(options.pod_cidr), NoVolumes(), Nowhere())
+        volumes, network = NoVolumes(gatherer), ImaginedNetwork(options.pod_cidr)
+        return House(HollowRuntime(), network, volumes, Nowhere())
     runtime = _docker(options)
     return House(
         runtime,
         _network(options),
-        DiskVolumes(options.pods_dir, facts),
+        DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
+        cgroups.of_machine,
     )
 
 
@@ -159,10 +182,7 @@ def _network(options: AgentOptions) -> WiredNetwork:
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
-    volumes, disk = (
-        DiskVolumes(options.pods_dir, NodeFacts(options.node)),
-        Directory(options.pods_dir),
-    )
+    disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options)
     try:
         for record in await runtime.list():
@@ -172,7 +192,7 @@ async def remove_all(options: AgentOptions) -> None:
                 await runtime.remove_sandbox(sandbox.id)
             await network.detach(record.pod_uid)
         for uid in disk.uids():
-            await volumes.tear_down(uid)
+            await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await network.remove()
     finally:

@@ -6,13 +6,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
+from node_agent.metrics.reporter import PERIOD
+
 DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/24"
 
 
 @dataclass(frozen=True)
 class AgentOptions:
-    """One node's agent. Addresses are loopback until everything speaks TLS."""
+    """One node's agent."""
 
     node: str  # the node's name
     server: str = "127.0.0.1:6443"  # the API server
@@ -25,6 +27,7 @@ class AgentOptions:
     pod_cidr: str = DEFAULT_POD_CIDR
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
     most_pods: int = 110
+    metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -33,6 +36,11 @@ class AgentOptions:
         mine, whole = ip_network(self.pod_cidr), ip_network(self.cluster_cidr)
         inside = mine.version == whole.version and mine.subnet_of(whole)  # type: ignore[arg-type]
         return self.cluster_cidr if inside else self.pod_cidr
+
+    @property
+    def pki_dir(self) -> Path:
+        """The node's certificates (credentials.py)."""
+        return self.data_dir / "pki"
 
     @property
     def pods_dir(self) -> Path:

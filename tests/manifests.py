@@ -78,6 +78,15 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "tidy", "namespace": "default"},
         "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": ENDING}}},
     },
+    "HorizontalPodAutoscaler": {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "maxReplicas": 5,
+        },
+    },
     "PodDisruptionBudget": {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -95,6 +104,18 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "kind": "LimitRange",
         "metadata": {"name": "bounds", "namespace": "default"},
         "spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}}]},
+    },
+    "ConfigMap": {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+        "data": {"color": "blue"},
+    },
+    "Secret": {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": "default"},
+        "stringData": {"password": "hunter2"},
     },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",

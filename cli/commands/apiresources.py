@@ -10,6 +10,7 @@ from cli.output.chosen import NO_HEADERS
 from cli.output.table import render
 
 VERBS = "create,delete,deletecollection,get,list,patch,update,watch"
+READ_VERBS = "get,list"
 HEADER = ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"]
 
 
@@ -59,7 +60,8 @@ def _row(kind: Kind, wide: bool) -> list[str]:
         str(kind.namespaced).lower(),
         kind.name,
     ]
-    return [*cells, VERBS, ",".join(kind.categories)] if wide else cells
+    verbs = VERBS if kind.stored else READ_VERBS
+    return [*cells, verbs, ",".join(kind.categories)] if wide else cells
 
 
 API_RESOURCES = Command(

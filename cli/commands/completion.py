@@ -143,6 +143,8 @@ def _arguments(
     if command.actions and not given:
         return list(command.actions)
     given = given[1:] if command.actions else given
+    if command.complete == "nodes":
+        return names(before, "nodes") if not given else []
     if command.complete == "fields":
         return _fields(word)
     if command.complete not in ("resources", "pods"):
@@ -152,7 +154,11 @@ def _arguments(
         return [f"{kind}/{each}" for each in names(before, kind)]
     if command.complete == "pods":
         return names(before, "pods") if not given else []
-    plurals = [kind.plural for kind in KINDS if not command.kinds or kind.name in command.kinds]
+    plurals = [
+        kind.plural
+        for kind in KINDS
+        if kind.stored and (not command.kinds or kind.name in command.kinds)
+    ]
     return names(before, given[0]) if given and "/" not in given[0] else plurals
 
 

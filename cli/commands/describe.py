@@ -70,11 +70,12 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _namespace(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import batch, budget, others, quota
+    from cli.describe import autoscaling, batch, budget, others, quota
 
     forms = {
         "Job": batch.describe_job,
         "CronJob": batch.describe_cronjob,
+        "HorizontalPodAutoscaler": autoscaling.describe_autoscaler,
         "PodDisruptionBudget": budget.describe_budget,
         "ResourceQuota": quota.describe_quota,
         "LimitRange": quota.describe_limits,

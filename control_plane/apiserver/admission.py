@@ -1,6 +1,6 @@
 """What the cluster has a say in about a write: what it adds, and whether it is allowed. The order is Kubernetes':
 
-    mutate    tolerations, priority, and the defaults of the namespace's LimitRanges
+    mutate    tolerations, priority, the ServiceAccount and its token, and the defaults of the namespace's LimitRanges
     (then the registry validates the object: what makes no sense is not judged)
     judge     the namespace is there to stay; bounds (LimitRange); Pod Security; and last, because it takes something,
               room in the quotas (ResourceQuota)
@@ -12,6 +12,7 @@ deleted can be emptied once, and is empty then; and however many create at once,
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,10 +20,13 @@ from typing import Any
 
 from api import clock, kinds, podtemplates
 from api.kinds import Kind
-from control_plane.apiserver import defaults, notes, refusals, rules
+from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
+from control_plane.apiserver import defaults, notes, podaccount, refusals, rules
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.policies import limits, podsecurity, quota
 from control_plane.apiserver.rules import NAMESPACES, Rules
 from control_plane.store.contract import Item, Store
+from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
 from proto.v1.pod_pb2 import Pod, PodSpec
@@ -32,14 +36,18 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 # A new quota has to be counted by its controller. Seconds that a create waits for that, and between two looks.
 PATIENCE, LOOK = 2.0, 0.02
 RULES = (LimitRange, ResourceQuota)
-PODS = kinds.of(Pod)
+PODS, ACCOUNTS = kinds.of(Pod), kinds.of(ServiceAccount)
 
 
-def amend(obj: Any) -> None:
+def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
     """What every object of its kind gets here, unless it says otherwise."""
     if isinstance(obj, Pod):
-        defaults.default_tolerations(obj)
+        defaults.default_tolerations(obj, tolerance)
         defaults.default_priority(obj)
+
+
+def _letters() -> str:
+    return "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +66,46 @@ FREE = Terms()
 class Admission:
     """Remembers the rules of each namespace; a refused transaction tells it that they have changed."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, tolerance: Tolerance = KUBERNETES, *, mount_tokens: bool = False
+    ) -> None:
+        """`mount_tokens`: there is somebody who makes them (control_plane/pki/serviceaccounts.py)."""
+        self._store, self._tolerance = store, tolerance
+        self._mount_tokens = mount_tokens
         self._rules: dict[str, Rules] = {}  # by namespace
         # Those who are charged to a namespace's quotas take turns: together they would only refuse each other.
         self._turns: dict[str, asyncio.Lock] = {}
 
+    def amend(self, obj: Any) -> None:
+        """See `amend`."""
+        amend(obj, self._tolerance)
+
     async def mutate(self, kind: Kind, obj: Any) -> None:
-        """Add to a new object. Raises NotFound, Forbidden: the namespace."""
-        amend(obj)
+        """Add to a new object. Raises NotFound, Forbidden: the namespace, the account."""
+        self.amend(obj)
         if kind.namespaced:
             home = await self._home(kind, obj)
             if isinstance(obj, Pod):
+                await self._account(obj)
                 limits.give_defaults(home.limits, obj)
+
+    async def _account(self, pod: Pod) -> None:
+        """The pod gets what its ServiceAccount gives. Raises Forbidden: there is none.
+
+        `default` may still be on its way into a new namespace; nobody waits for it, since nothing is in it yet.
+        """
+        podaccount.name_account(pod)
+        namespace, name = pod.metadata.namespace, pod.spec.serviceAccountName
+        item = await self._store.get(kinds.key(ACCOUNTS, namespace, name))
+        if item is None and name != podaccount.DEFAULT:
+            told = (
+                f"error looking up service account {namespace}/{name}: "
+                f'serviceaccount "{name}" not found'
+            )
+            raise refusals.forbidden(kinds.of(Pod), pod.metadata.name, told)
+        account = ServiceAccount() if item is None else ServiceAccount.FromString(item.value)
+        if self._mount_tokens:
+            podaccount.complete(pod, account, _letters)
 
     @asynccontextmanager
     async def turn(self, kind: Kind, obj: Any) -> AsyncIterator[None]:

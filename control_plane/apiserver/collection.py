@@ -47,7 +47,7 @@ async def delete_collection(
     registry: Registry, reads: Reads, kind: Kind, chosen: Chosen, how: Delete
 ) -> Page:
     """Delete all that was chosen; answers with what it has deleted, as it was. Raises the first error, if any."""
-    if kind is NAMESPACES:
+    if kind is NAMESPACES or not kind.stored:
         raise refusals.not_allowed(kind, "deletecollection")
     page = await reads.list(kind, ListQuery(chosen))
 

@@ -5,6 +5,7 @@ Each function changes its object and touches only what is unset. Defaulting some
 
 import re
 from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +25,7 @@ from proto.v1.pod_pb2 import (
 
 NAME_LABEL = "kubernetes.io/metadata.name"  # of a namespace: lets selectors choose it by its name
 DEFAULT_FILE_MODE = 0o644
-EVICTION_SECONDS = 300  # how long a pod stays on a node that does not answer
+TOKEN_SECONDS = 3600
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 
 
@@ -90,14 +91,21 @@ def default_probe(probe: Probe) -> None:
 
 
 def default_volume(volume: Volume) -> None:
-    if volume.HasField("downwardAPI"):
-        files = volume.downwardAPI
-        if not files.HasField("defaultMode"):
-            files.defaultMode = DEFAULT_FILE_MODE
-        for item in files.items:
-            _default_source(item)
-    elif not (volume.HasField("emptyDir") or volume.HasField("hostPath")):
+    given = [field.name for field, _ in volume.ListFields() if field.name != "name"]
+    if not given:
         volume.emptyDir.SetInParent()
+    for name in given:
+        source = getattr(volume, name)
+        if "defaultMode" in source.DESCRIPTOR.fields_by_name and not source.HasField("defaultMode"):
+            source.defaultMode = DEFAULT_FILE_MODE
+    for item in volume.downwardAPI.items:
+        _default_source(item)
+    for part in volume.projected.sources:
+        for item in part.downwardAPI.items:
+            _default_source(item)
+        if part.HasField("serviceAccountToken"):
+            token = part.serviceAccountToken
+            token.expirationSeconds = token.expirationSeconds or TOKEN_SECONDS
 
 
 def default_node(node: Node) -> None:
@@ -123,12 +131,26 @@ def default_namespace(namespace: Namespace) -> None:
         namespace.metadata.labels[NAME_LABEL] = name
 
 
-def default_tolerations(pod: Pod) -> None:
-    """What admission adds: unless it says otherwise, a pod stays 300 s on a node that has failed."""
-    for taint in (NOT_READY, UNREACHABLE):
+@dataclass(frozen=True)
+class Tolerance:
+    """Seconds that a pod stays on a node that has failed."""
+
+    not_ready: int = 300
+    unreachable: int = 300
+
+
+KUBERNETES = Tolerance()
+
+
+def default_tolerations(pod: Pod, tolerance: Tolerance = KUBERNETES) -> None:
+    """What admission adds, unless the pod says otherwise."""
+    for taint, seconds in (
+        (NOT_READY, tolerance.not_ready),
+        (UNREACHABLE, tolerance.unreachable),
+    ):
         if not any(_tolerates(pod, taint)):
             pod.spec.tolerations.add(
-                key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=EVICTION_SECONDS
+                key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=seconds
             )
 
 

@@ -9,7 +9,18 @@ from functools import lru_cache
 from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
-from control_plane.apiserver import batch, budgets, defaults, quotas, stateful, workloads
+from control_plane.apiserver import (
+    access,
+    autoscaling,
+    batch,
+    budgets,
+    certificates,
+    config,
+    defaults,
+    quotas,
+    stateful,
+    workloads,
+)
 from control_plane.apiserver.hooks import (
     changed_object,
     changed_status,
@@ -224,5 +235,9 @@ _ALL = (
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
     *quotas.STRATEGIES,
+    *certificates.STRATEGIES,
+    *access.STRATEGIES,
+    *config.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -33,7 +33,7 @@ from control_plane.apiserver.shown import shown
 from control_plane.apiserver.stored import Stored
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
-from proto.v1.policy_pb2 import Eviction
+from proto.v1.policy_pb2 import Eviction, MetricsReport
 from proto.v1.service_pb2 import WriteOptions
 
 M = TypeVar("M")
@@ -147,6 +147,10 @@ class LocalClient:
         return [
             outcome if isinstance(outcome, ApiError) else outcome.decode() for outcome in outcomes
         ]
+
+    async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
+        copies = [MetricsReport.FromString(each.SerializeToString()) for each in reports]
+        self._registry.metrics.take(copies)
 
     def _step(self, write: Write[Any]) -> Step[Stored]:
         obj, meta = write.object, write.object.metadata

@@ -21,6 +21,7 @@ from api.kinds import Kind
 from control_plane.apiserver import continuation, refusals
 from control_plane.apiserver.continuation import Place
 from control_plane.apiserver.errors import store_errors
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.watchcache import KindCache, WatchCache
@@ -82,13 +83,16 @@ Message = State | list[Event] | Bookmark
 
 
 class Reads:
-    def __init__(self, store: Store, cache: WatchCache) -> None:
+    def __init__(self, store: Store, cache: WatchCache, metrics: Metrics) -> None:
         self._store = store
         self._cache = cache
+        self._metrics = metrics
 
     async def list(self, kind: Kind, query: ListQuery) -> Page:
         """Raises BadRequest, Expired, Timeout."""
         _check(query)
+        if not kind.stored:
+            return Page(self._metrics.list(query.chosen), 0)
         if query.token:
             place = continuation.read(query.token)
             return await self._past(kind, query, place)
@@ -168,6 +172,8 @@ class Reads:
 
         Leave it under `contextlib.aclosing`, so that nothing is left of it.
         """
+        if not kind.stored:
+            raise refusals.not_allowed(kind, "watch")
         with_state = query.initial or query.version in ("", "0")
         await self._ready_to_watch(query.version)
         cache, revision = self._cache.of(kind), self._cache.revision
@@ -186,7 +192,8 @@ class Reads:
                 events = await watcher.take(max(bookmark_at - _now(), 0))
                 if events:
                     yield events
-                if _now() >= bookmark_at:
+                # None came: it is time, even if the clock, being a float, says that it is not quite.
+                if not events or _now() >= bookmark_at:
                     bookmark_at = _now() + BOOKMARK_EVERY
                     if query.bookmarks and not watcher.waiting:
                         yield Bookmark(self._cache.revision)

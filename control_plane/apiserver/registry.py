@@ -19,8 +19,9 @@ from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling
-from control_plane.apiserver.admission import FREE, Admission, Terms, amend
+from control_plane.apiserver.admission import FREE, Admission, Terms
 from control_plane.apiserver.errors import store_errors
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy, no_causes
@@ -62,13 +63,29 @@ GONE: Final = _Gone()
 Change = Callable[[Any], Any | _Gone]
 
 
+# Sees an object before it is written, new and old (None: there is none), and raises Forbidden if the caller may not do
+# just that: for rights that depend on what is in the object.
+Guard = Callable[[Place, Any | None, Any | None], None]
+
+
+def unguarded(place: Place, new: Any | None, old: Any | None) -> None:
+    """Everything is allowed that came so far."""
+
+
 class Registry:
     def __init__(
-        self, store: Store, strategies: Mapping[Kind, Strategy], admission: Admission
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy],
+        admission: Admission,
+        metrics: Metrics,
+        guard: Guard = unguarded,
     ) -> None:
         self._store = store
+        self._guard = guard
         self._strategies = strategies
         self._admission = admission
+        self.metrics = metrics
 
     def strategy(self, kind: Kind) -> Strategy:
         return self._strategies[kind]
@@ -77,10 +94,18 @@ class Registry:
         """Raises NotFound."""
         if place.scale:
             scaling.check(place.kind, "get")
+        if not place.kind.stored:
+            return self._measured(place)
         with store_errors():
             item = await self._store.get(place.key)
         stored = self._stored(place, item)
         return scaling.seen(stored) if place.scale else stored
+
+    def _measured(self, place: Place) -> Stored:
+        stored = self.metrics.get(place.key)
+        if stored is None:
+            raise refusals.not_found(place.kind, place.name)
+        return stored
 
     def _stored(self, place: Place, item: Item | None) -> Stored:
         if item is None:
@@ -89,6 +114,7 @@ class Registry:
 
     async def create(self, kind: Kind, obj: Any, *, dry_run: bool = False) -> Stored:
         """Store a new object (which is ours to change). Raises AlreadyExists, Invalid, Forbidden, NotFound."""
+        _check_stored(kind, "create")
         generated = not obj.metadata.name and bool(obj.metadata.generateName)
         for attempt in range(1, NAME_ATTEMPTS + 1):
             self._identify(obj)
@@ -125,6 +151,7 @@ class Registry:
         strategy.prepare_create(obj)
         if causes := strategy.validate(obj):
             raise Invalid.because(kind.name, obj.metadata.name, causes)
+        self._guard(Place(kind, obj.metadata.namespace, obj.metadata.name), obj, None)
         key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
         value = obj.SerializeToString()
         async with self._admission.turn(kind, obj):
@@ -163,32 +190,52 @@ class Registry:
 
     async def update(self, place: Place, obj: Any, *, dry_run: bool = False) -> Stored:
         """Replace the object, or its part. Raises NotFound, Conflict, Invalid."""
-        strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
             if place.scale:
-                return _changed(strategy, place, scaling.scaled(old, obj, []), old)
+                return self._changed(place, scaling.scaled(old, obj, []), old)
             new = type(obj)()
             new.CopyFrom(obj)
-            return _changed(strategy, place, new, old)
+            return self._changed(place, new, old)
 
         return await self._write(place, change, dry_run)
 
     async def patch(self, place: Place, patch: Patch, *, dry_run: bool = False) -> Stored:
         """Change what the patch names. Raises NotFound, Conflict (the patch names a version), Invalid, BadRequest."""
-        strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
             if place.scale:
                 new, causes = patch.apply(scaling.scale_of(old))
-                return _changed(strategy, place, scaling.scaled(old, new, causes), old)
+                return self._changed(place, scaling.scaled(old, new, causes), old)
             new, causes = patch.apply(old)
-            return _changed(strategy, place, new, old, causes)
+            return self._changed(place, new, old, causes)
 
         return await self._write(place, change, dry_run)
 
+    def _changed(self, place: Place, new: Any, old: Any, causes: Any = ()) -> Any | _Gone:
+        """What an update makes of `old`, if everything about `new` is right."""
+        kind, strategy = place.kind, self._strategies[place.kind]
+        if new.metadata.uid and new.metadata.uid != old.metadata.uid:
+            raise refusals.precondition(kind, place.name, "UID", new.metadata.uid, old.metadata.uid)
+        version = new.metadata.resourceVersion
+        if version and version != old.metadata.resourceVersion:
+            raise refusals.conflict(kind, place.name)
+        strategy.default(new)
+        if place.subresource == "":
+            self._admission.amend(new)
+        metadata.prepare_update(new, old)
+        prepare, validate = _part(strategy, place)
+        prepare(new, old)
+        if metadata.spec_changed(new, old) and place.subresource in ("", scaling.SUBRESOURCE):
+            new.metadata.generation += 1
+        if wrong := [*causes, *validate(new, old)]:
+            raise Invalid.because(kind.name, place.name, wrong)
+        self._guard(place, new, old)
+        return GONE if deletion.is_over(new) else new
+
     async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
         """Answers with what was written to: the object, or its scale."""
+        _check_stored(place.kind, "update")
         if place.scale:
             scaling.check(place.kind, "update")
         stored = await self.change(place, change, dry_run=dry_run)
@@ -196,10 +243,12 @@ class Registry:
 
     async def delete(self, place: Place, how: Delete = ORDINARY) -> Stored:
         """The object as it was last, or, marked, as it is now. Raises NotFound, Conflict, Forbidden."""
+        _check_stored(place.kind, "delete")
         deletion.check(how)
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            self._guard(place, None, old)
             deletion.check_preconditions(strategy, old, how)
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old
@@ -250,31 +299,16 @@ class Registry:
             return await self._admission.change(place.kind, new, stored.decode())
 
 
+def _check_stored(kind: Kind, verb: str) -> None:
+    """Raises MethodNotAllowed: what is only measured, nobody writes."""
+    if not kind.stored:
+        raise refusals.not_allowed(kind, verb)
+
+
 def _serialise(obj: Any) -> bytes:
     """As it is stored: without its version, which is the store's to know."""
     obj.metadata.ClearField("resourceVersion")
     return bytes(obj.SerializeToString())
-
-
-def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any = ()) -> Any | _Gone:
-    """What an update makes of `old`, if everything about `new` is right."""
-    kind = place.kind
-    if new.metadata.uid and new.metadata.uid != old.metadata.uid:
-        raise refusals.precondition(kind, place.name, "UID", new.metadata.uid, old.metadata.uid)
-    version = new.metadata.resourceVersion
-    if version and version != old.metadata.resourceVersion:
-        raise refusals.conflict(kind, place.name)
-    strategy.default(new)
-    if place.subresource == "":
-        amend(new)
-    metadata.prepare_update(new, old)
-    prepare, validate = _part(strategy, place)
-    prepare(new, old)
-    if metadata.spec_changed(new, old) and place.subresource in ("", scaling.SUBRESOURCE):
-        new.metadata.generation += 1
-    if wrong := [*causes, *validate(new, old)]:
-        raise Invalid.because(kind.name, place.name, wrong)
-    return GONE if deletion.is_over(new) else new
 
 
 def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
@@ -285,4 +319,6 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_status, strategy.validate_status
     if place.subresource == "finalize" and strategy.prepare_finalize:
         return strategy.prepare_finalize, no_causes
+    if place.subresource == "approval" and strategy.prepare_approval:
+        return strategy.prepare_approval, strategy.validate_approval
     raise refusals.not_allowed(place.kind, "update", place.subresource)

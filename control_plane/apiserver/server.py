@@ -1,22 +1,39 @@
 """The API server, put together: store → watch cache → registry and reads → clients inside and outside the process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
+from api.grpc_server import Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
+from control_plane.apiserver.authorization import defaults
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.authorization.escalation import Escalation
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.impersonation import impersonate
+from control_plane.apiserver.authorization.nodes import POD, Nodes
+from control_plane.apiserver.authorization.questions import Questions, Tokens
+from control_plane.apiserver.authorization.restriction import restrict
+from control_plane.apiserver.authorization.reviews import Reviews
+from control_plane.apiserver.authorization.roles import KINDS as ROLE_KINDS
+from control_plane.apiserver.authorization.roles import Roles
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
+from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
-from control_plane.apiserver.registry import Registry
-from control_plane.apiserver.service import Resources
+from control_plane.apiserver.registry import Guard, Place, Registry
+from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
-from control_plane.apiserver.streams import Streams
+from control_plane.apiserver.streams import AgentCredentials, Streams
 from control_plane.apiserver.watchcache import WatchCache
 from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
@@ -29,15 +46,36 @@ class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port, and what is shown and asked for at it: control_plane/pki/keeper.py makes the credentials."""
+
+    address: str  # "127.0.0.1:6440"; port 0: any
+    credentials: grpc.ServerCredentials
+
+
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
+        *,
+        mount_tokens: bool = False,
+    ) -> None:
+        """`mount_tokens`: new pods get tokens, for which `listening` is given somebody who makes them."""
         self.cache = WatchCache(store, strategies)
-        self._registry = Registry(store, strategies, Admission(store))
-        self._reads = Reads(store, self.cache)
+        self._authorizer = authorizer_of(self.cache)
+        self.gate = Gate(self._authorizer)
+        metrics = Metrics(strategies)
+        admission = Admission(store, tolerance, mount_tokens=mount_tokens)
+        guard = guards(Escalation(self._authorizer), restrict)
+        self._registry = Registry(store, strategies, admission, metrics, guard)
+        self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
-        self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
+        self.about = About()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -55,24 +93,65 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
-        self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
+        await defaults.ensure(self.client)
+        self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[int]:
-        """Serve at "127.0.0.1:6443" (port 0: any) as long as the block runs; gives the port. Raises CannotListen."""
+    async def listening(
+        self,
+        *doors: Door,
+        to_agents: AgentCredentials,
+        tokens: Sequence[TokenAuthenticator] = (),
+        accounts: Tokens | None = None,
+    ) -> AsyncIterator[list[int]]:
+        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
+
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known. `accounts`: who
+        makes those of ServiceAccounts.
+        """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        resources = Resources(self._registry, self._reads, lambda: self.cluster)
-        streams = Streams(self.client)
-        server.add_generic_rpc_handlers((resources.handler(), streams.handler()))
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {address}: is another server running there? (choose another port, or stop it)"
-            ) from None
+        authentication = Authentication(tokens)
+
+        async def admit(context: Context) -> None:
+            await authentication.admit(context)
+            impersonate(self.gate, context)
+
+        questions = Questions(Reviews(self._authorizer, authentication.review), accounts)
+        resources = Resources(self._registry, self._reads, self.about, self.gate, questions)
+        streams = Streams(self.client, to_agents, self.gate)
+        server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
+        ports = [_open(server, door) for door in doors]
         await server.start()
         try:
-            yield port
+            yield ports
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+def authorizer_of(cache: WatchCache) -> Authorizer:
+    """It follows the roles, bindings and pods of the cache."""
+    rules, nodes = Roles(), Nodes()
+    for kind in ROLE_KINDS:
+        cache.listen(kind, rules)
+    cache.listen(POD, nodes)
+    return Authorizer(rules, nodes)
+
+
+def guards(*each: Guard) -> Guard:
+    """All of them, one after the other."""
+
+    def guard(place: Place, new: Any | None, old: Any | None) -> None:
+        for one in each:
+            one(place, new, old)
+
+    return guard
+
+
+def _open(server: grpc.aio.Server, door: Door) -> int:
+    try:
+        return int(server.add_secure_port(door.address, door.credentials))
+    except RuntimeError:
+        raise CannotListen(
+            f"cannot listen on {door.address}: is another server running there? (choose another port, or stop it)"
+        ) from None

@@ -8,6 +8,7 @@ import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -15,9 +16,11 @@ import grpc
 from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
-from api.errors import ApiError, BadRequest, status_of
-from api.grpc_server import Context, handler_of
+from api.errors import ApiError, status_of
+from api.grpc_server import Admit, Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.questions import Questions
 from control_plane.apiserver.collection import Step, delete_collection, run_all
 from control_plane.apiserver.evict import SUBRESOURCE, evict
 from control_plane.apiserver.patching import Patch
@@ -44,15 +47,28 @@ SENDING, LONGEST_BREATH = 0.0003, 0.05
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
+@dataclass
+class About:
+    """What `Version` tells of this cluster."""
+
+    cluster: str = ""  # its uid: that of the namespace kube-system
+    port: int = 0  # where client certificates are taken
+    token_port: int = 0  # where bearer tokens are taken; 0: nowhere
+
+
 class Resources:
     """The service `Resources` of proto/v1/service.proto."""
 
-    def __init__(self, registry: Registry, reads: Reads, cluster: Callable[[], str]) -> None:
+    def __init__(
+        self, registry: Registry, reads: Reads, about: About, gate: Gate, questions: Questions
+    ) -> None:
         self._registry = registry
         self._reads = reads
-        self._cluster = cluster  # the uid of this cluster
+        self._about = about
+        self._gate = gate
+        self._questions = questions
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Get": self._get,
             "List": self._list,
@@ -63,9 +79,10 @@ class Resources:
             "Delete": self._delete,
             "DeleteCollection": self._delete_collection,
             "Batch": self._batch,
+            "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs, encoded=True)
+        return handler_of("Resources", self._gate.guarded(verbs), admit=admit, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
@@ -89,7 +106,7 @@ class Resources:
         return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
 
     def _strategy(self, target: pb.Target) -> Strategy:
-        return self._registry.strategy(requests.kind_of(target))
+        return self._registry.strategy(requests.stored_kind_of(target))
 
     async def _watch(self, request: pb.WatchRequest, context: Context) -> None:
         strategy = self._strategy(request.target)
@@ -138,6 +155,8 @@ class Resources:
         if target.subresource == SUBRESOURCE and kind.plural == "pods":
             how = requests.eviction_of(target, request.object, request.options)
             return await evict(self._registry, self._reads, requests.place_of(target), how)
+        if self._questions.answers(kind, target.subresource):
+            return await self._questions.ask(target, request.object, request.options)
         if target.subresource:
             raise refusals.not_allowed(kind, "create", target.subresource)
         obj = requests.object_of(target, kind, request.object, request.options)
@@ -197,9 +216,6 @@ class Resources:
         async def patch() -> Stored:
             return (await self._do_patch(item.patch))[0]
 
-        async def nothing() -> Stored:
-            raise BadRequest("an item of a batch must be a create, update, patch or delete")
-
         verb = item.WhichOneof("verb")
         writes: dict[str | None, Callable[[], Awaitable[Stored]]] = {
             "create": lambda: self._do_create(item.create),
@@ -209,7 +225,16 @@ class Resources:
         }
         target = getattr(item, verb).target if verb else pb.Target()
         about = (target.group, target.resource, target.namespace, target.name or id(item))
-        return about, writes.get(verb, nothing)
+
+        async def write() -> Stored:
+            self._gate.check_item(verb or "", getattr(item, verb) if verb else None)
+            return await writes[verb]()
+
+        return about, write
+
+    async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
+        self._registry.metrics.take(request.reports)
+        return pb.ReportMetricsResponse().SerializeToString()
 
     async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
         return pb.VersionResponse(
@@ -217,7 +242,9 @@ class Resources:
             kubernetes=KUBERNETES,
             python=platform.python_version(),
             platform=f"{platform.system().lower()}/{platform.machine()}",
-            cluster=self._cluster(),
+            cluster=self._about.cluster,
+            port=self._about.port,
+            tokenPort=self._about.token_port,
         ).SerializeToString()
 
 

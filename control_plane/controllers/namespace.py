@@ -27,7 +27,10 @@ LOOK_AGAIN = 1.0  # seconds, while something remains
 BATCH = 100  # objects deleted in one call
 
 CONTENTS: tuple[Kind, ...] = tuple(
-    sorted((kind for kind in kinds.KINDS if kind.namespaced), key=lambda k: k.message is not Pod)
+    sorted(
+        (kind for kind in kinds.KINDS if kind.namespaced and kind.stored),
+        key=lambda k: k.message is not Pod,
+    )
 )
 
 

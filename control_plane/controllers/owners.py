@@ -27,7 +27,10 @@ MANAGED, STRAYS, NAMESPACE = "managed", "strays", "namespace"
 
 def manager_of(obj: Any) -> OwnerReference | None:
     """The owner that manages it, if it has one."""
-    return next((owner for owner in obj.metadata.ownerReferences if owner.controller), None)
+    for owner in obj.metadata.ownerReferences:
+        if owner.controller:
+            return owner  # type: ignore[no-any-return]
+    return None
 
 
 def is_managed_by(obj: Any, owner: Any) -> bool:
@@ -124,6 +127,8 @@ async def claim(client: Client, informer: Informer[Any], owner: Any, counts: Cou
         await _release(client, owner, obj)
     if first.adopt:
         await _check_alive(client, owner)
+    if not first.release and not first.adopt:
+        return list(first.keep)
     adopted = [await _adopt(client, owner, obj) for obj in first.adopt]
     now = claims(owner, filter(counts, candidates(informer, owner)))
     seen = {obj.metadata.uid for obj in now.keep}

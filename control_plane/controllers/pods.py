@@ -27,6 +27,13 @@ def is_active(pod: Pod) -> bool:
     return not is_ending(pod) and not is_over(pod)
 
 
+def is_ready(pod: Pod) -> bool:
+    for condition in pod.status.conditions:
+        if condition.type == "Ready":
+            return bool(condition.status == "True")
+    return False
+
+
 def ready_since(pod: Pod) -> datetime | None:
     """None: it is not ready."""
     for condition in pod.status.conditions:
@@ -43,8 +50,10 @@ def available_at(pod: Pod, min_ready: int) -> datetime | None:
 
 
 def is_available(pod: Pod, min_ready: int, now: datetime) -> bool:
+    if min_ready == 0:
+        return is_ready(pod)
     due = available_at(pod, min_ready)
-    return due is not None and (min_ready == 0 or due <= now)
+    return due is not None and due <= now
 
 
 def removal_order(pod: Pod, neighbours: Mapping[str, int], now: datetime) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import asyncio
 import builtins
 import signal as signals
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,7 +37,21 @@ from node_agent.runtime.references import explain, parse
 Lifetime: TypeAlias = Callable[
     [ContainerSpec], float | None
 ]  # seconds until exit 0; None: for ever
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a container is to use."""
+
+    cores: float = 0.0
+    memory: int = 0  # bytes
+
+
 SAID = b"(hollow)\n"  # the whole output of everything that never ran
+
+
+def _idle(spec: ContainerSpec) -> Load:
+    return Load()
 
 
 def _for_ever(spec: ContainerSpec) -> float | None:
@@ -49,7 +63,8 @@ class HollowRuntime:
 
     `images` are on the node at first; `registry` is what a pull finds, None being everything.
     `start_delay` and `stop_delay` are seconds; a stop that takes longer than its grace is a kill.
-    `address` gives pods an address when their spec has none. `execute` answers exec.
+    `address` gives pods an address when their spec has none. `execute` answers exec. `load` is asked
+    whenever somebody measures: a container has used that much since it was measured last.
     """
 
     def __init__(
@@ -62,6 +77,7 @@ class HollowRuntime:
         lifetime: Lifetime = _for_ever,
         address: Callable[[str], str] = lambda pod_uid: "",
         execute: Callable[[Sequence[str]], ExecResult] = lambda command: ExecResult(0, SAID),
+        load: Callable[[ContainerSpec], Load] = _idle,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._images = set(images)
@@ -70,10 +86,12 @@ class HollowRuntime:
         self._lifetime = lifetime
         self._address = address
         self._execute = execute
+        self._load = load
         self._now = now
         self._sandboxes: dict[str, Sandbox] = {}  # by id, which is also the name
         self._containers: dict[str, ContainerStatus] = {}  # by id, which is also the name
         self._specs: dict[str, ContainerSpec] = {}  # the same keys as _containers
+        self._spent: dict[str, tuple[int, datetime]] = {}  # nanoseconds of cpu, until when
         self._timers: dict[str, asyncio.TimerHandle] = {}  # running containers with a lifetime
         self._ends: dict[str, asyncio.Event] = {}  # only of containers somebody waits for
         self._listeners: set[asyncio.Queue[str]] = set()
@@ -201,12 +219,18 @@ class HollowRuntime:
     async def remove_container(self, container_id: str) -> None:
         await self.kill(container_id)
         self._specs.pop(container_id, None)
+        self._spent.pop(container_id, None)
         if gone := self._containers.pop(container_id, None):
             self._hint(gone.pod_uid)
 
     async def stats(self, container_id: str) -> Usage:
         self._running(container_id)
-        return Usage(0, 0, 0)
+        load, now = self._load(self._specs[container_id]), self._now()
+        began = self._get(container_id).started_at or now
+        spent, since = self._spent.get(container_id, (0, began))
+        spent += round(load.cores * (now - since).total_seconds() * 1e9)
+        self._spent[container_id] = (spent, now)
+        return Usage(spent, load.memory, load.memory)
 
     # Images
 

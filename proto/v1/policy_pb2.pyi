@@ -97,14 +97,16 @@ class HorizontalPodAutoscalerBehavior(_message.Message):
     def __init__(self, scaleUp: _Optional[_Union[HPAScalingRules, _Mapping]] = ..., scaleDown: _Optional[_Union[HPAScalingRules, _Mapping]] = ...) -> None: ...
 
 class HPAScalingRules(_message.Message):
-    __slots__ = ("stabilizationWindowSeconds", "selectPolicy", "policies")
+    __slots__ = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
     STABILIZATIONWINDOWSECONDS_FIELD_NUMBER: _ClassVar[int]
     SELECTPOLICY_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
     stabilizationWindowSeconds: int
     selectPolicy: str
     policies: _containers.RepeatedCompositeFieldContainer[HPAScalingPolicy]
-    def __init__(self, stabilizationWindowSeconds: _Optional[int] = ..., selectPolicy: _Optional[str] = ..., policies: _Optional[_Iterable[_Union[HPAScalingPolicy, _Mapping]]] = ...) -> None: ...
+    tolerance: str
+    def __init__(self, stabilizationWindowSeconds: _Optional[int] = ..., selectPolicy: _Optional[str] = ..., policies: _Optional[_Iterable[_Union[HPAScalingPolicy, _Mapping]]] = ..., tolerance: _Optional[str] = ...) -> None: ...
 
 class HPAScalingPolicy(_message.Message):
     __slots__ = ("type", "value", "periodSeconds")
@@ -284,3 +286,13 @@ class NodeMetrics(_message.Message):
     window: str
     usage: _containers.ScalarMap[str, str]
     def __init__(self, apiVersion: _Optional[str] = ..., kind: _Optional[str] = ..., metadata: _Optional[_Union[_meta_pb2.ObjectMeta, _Mapping]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window: _Optional[str] = ..., usage: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class MetricsReport(_message.Message):
+    __slots__ = ("node", "machine", "pods")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    machine: NodeMetrics
+    pods: _containers.RepeatedCompositeFieldContainer[PodMetrics]
+    def __init__(self, node: _Optional[str] = ..., machine: _Optional[_Union[NodeMetrics, _Mapping]] = ..., pods: _Optional[_Iterable[_Union[PodMetrics, _Mapping]]] = ...) -> None: ...

@@ -1,6 +1,7 @@
 from google.protobuf import any_pb2 as _any_pb2
 from proto.v1 import meta_pb2 as _meta_pb2
 from proto.v1 import options_pb2 as _options_pb2
+from proto.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -197,23 +198,37 @@ class BatchResult(_message.Message):
     error: _meta_pb2.Status
     def __init__(self, object: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., error: _Optional[_Union[_meta_pb2.Status, _Mapping]] = ...) -> None: ...
 
+class ReportMetricsRequest(_message.Message):
+    __slots__ = ("reports",)
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[_policy_pb2.MetricsReport]
+    def __init__(self, reports: _Optional[_Iterable[_Union[_policy_pb2.MetricsReport, _Mapping]]] = ...) -> None: ...
+
+class ReportMetricsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class VersionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class VersionResponse(_message.Message):
-    __slots__ = ("helmling", "kubernetes", "python", "platform", "cluster")
+    __slots__ = ("helmling", "kubernetes", "python", "platform", "cluster", "tokenPort", "port")
     HELMLING_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
     PYTHON_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    TOKENPORT_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
     helmling: str
     kubernetes: str
     python: str
     platform: str
     cluster: str
-    def __init__(self, helmling: _Optional[str] = ..., kubernetes: _Optional[str] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., cluster: _Optional[str] = ...) -> None: ...
+    tokenPort: int
+    port: int
+    def __init__(self, helmling: _Optional[str] = ..., kubernetes: _Optional[str] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., cluster: _Optional[str] = ..., tokenPort: _Optional[int] = ..., port: _Optional[int] = ...) -> None: ...
 
 class ContainerTarget(_message.Message):
     __slots__ = ("namespace", "pod", "container")

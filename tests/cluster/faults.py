@@ -7,9 +7,9 @@ from typing import Any
 from api.client import Client
 from api.errors import Unavailable
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.whole import Cluster, run
+from tests.cluster.whole import Cluster, Runtimes, run, usual
 
-VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch")
+VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch", "get_scale", "update_scale")  # fmt: skip
 Fault = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Coroutine[Any, Any, Any]]
 Life = Callable[[Cluster], Coroutine[Any, Any, None]]
 
@@ -44,7 +44,7 @@ async def reply_lost(call: Any) -> Any:
     raise Unavailable("injected: the reply was lost")
 
 
-def live(life: Life, at: int, fault: Fault, *, nodes: int = 1) -> int:
+def live(life: Life, at: int, fault: Fault, *, nodes: int = 1, runtime: Runtimes = usual) -> int:
     """How many calls the controllers made. `at` 0: no call is hit."""
     clients: list[FaultyAt] = []
 
@@ -52,11 +52,11 @@ def live(life: Life, at: int, fault: Fault, *, nodes: int = 1) -> int:
         clients.append(FaultyAt(client, at, fault))
         return clients[0]
 
-    run(life, nodes=nodes, wrap=wrap)
+    run(life, nodes=nodes, wrap=wrap, runtime=runtime)
     return clients[0].calls
 
 
-def crash(life: Life, n: int, *, nodes: int = 1) -> None:
+def crash(life: Life, n: int, *, nodes: int = 1, runtime: Runtimes = usual) -> None:
     """After their n-th call the controllers are no more, and there are others."""
     crashed = asyncio.Event()
 
@@ -78,7 +78,7 @@ def crash(life: Life, n: int, *, nodes: int = 1) -> None:
     def wrap(client: Client) -> Any:
         return FaultyAt(client, n, die)
 
-    run(scenario, nodes=nodes, wrap=wrap)
+    run(scenario, nodes=nodes, wrap=wrap, runtime=runtime)
 
 
 async def watch_pods(world: Cluster, seen: Callable[[list[Pod]], None]) -> asyncio.Task[None]:

@@ -1,15 +1,17 @@
 """Deployments in a whole cluster: rollouts stay within their bounds, stick where they should, and go on."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from api.client import Client, Delete, Selection
+from api.client import Client, Delete
 from control_plane.controllers.deployment.notes import REVISION, ROLLED_BACK_FROM, WANTED
 from control_plane.controllers.deployment.plan import new_set
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
+from tests.cluster.faults import watch_pods
 from tests.cluster.whole import Cluster, deployment, is_ready, run
 
 NEW, BAD = "registry.test/app:2", "registry.test/bad:1"
@@ -44,18 +46,15 @@ def test_a_deployment_comes_and_scales() -> None:
     run(scenario)
 
 
-async def _watch_bounds(client: Client, most: int, fewest: int) -> None:
-    """At every change of a pod: not too many, not too few. Never ends by itself."""
-    listing = await client.list(Pod)
-    pods = {pod.metadata.name: pod for pod in listing.items}
-    async for batch in client.watch(Pod, Selection(), version=listing.version):
-        for event in batch:
-            pods[event.object.metadata.name] = event.object
-            if event.type == "DELETED":
-                del pods[event.object.metadata.name]
-            active = [p for p in pods.values() if not p.metadata.HasField("deletionTimestamp")]
-            assert len(active) <= most
-            assert sum(map(is_ready, active)) >= fewest
+def _bounds(most: int, fewest: int) -> Callable[[list[Pod]], None]:
+    """To be shown the pods at every change: not too many, not too few."""
+
+    def check(pods: list[Pod]) -> None:
+        active = [pod for pod in pods if not pod.metadata.HasField("deletionTimestamp")]
+        assert len(active) <= most
+        assert sum(map(is_ready, active)) >= fewest
+
+    return check
 
 
 def test_a_rollout_never_leaves_its_bounds() -> None:
@@ -64,16 +63,14 @@ def test_a_rollout_never_leaves_its_bounds() -> None:
     async def scenario(world: Cluster) -> None:
         await world.client.create(deployment(10))
         await world.until(world.complete)
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_watch_bounds(world.client, 13, 8))
-            await asyncio.sleep(1)
-            await world.image(NEW)
-            await world.until(world.complete)
-            await world.image("registry.test/app:3")
-            await asyncio.sleep(0.3)
-            await world.image(NEW)  # another one in the middle: a rollover
-            await world.until(world.complete)
-            watching.cancel()
+        watching = await watch_pods(world, _bounds(13, 8))
+        await world.image(NEW)
+        await world.until(world.complete)
+        await world.image("registry.test/app:3")
+        await asyncio.sleep(0.3)
+        await world.image(NEW)  # another one in the middle: a rollover
+        await world.until(world.complete)
+        watching.cancel()
         pods = await world.pods()
         assert {pod.spec.containers[0].image for pod in pods} == {NEW}
 
@@ -137,25 +134,16 @@ def test_recreate_waits_until_the_old_pods_are_gone() -> None:
         made.spec.strategy.type = "Recreate"
         await world.client.create(made)
         await world.until(world.complete)
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_never_mixed(world.client))
-            await asyncio.sleep(1)
-            await world.image(NEW)
-            await world.until(world.complete)
-            watching.cancel()
+        watching = await watch_pods(world, _never_mixed)
+        await world.image(NEW)
+        await world.until(world.complete)
+        watching.cancel()
 
     run(scenario)
 
 
-async def _never_mixed(client: Client) -> None:
-    images: dict[str, str] = {}
-    version = (await client.list(Pod)).version
-    async for batch in client.watch(Pod, Selection(), version=version):
-        for event in batch:
-            images[event.object.metadata.name] = event.object.spec.containers[0].image
-            if event.type == "DELETED":
-                del images[event.object.metadata.name]
-            assert len(set(images.values())) <= 1
+def _never_mixed(pods: list[Pod]) -> None:
+    assert len({pod.spec.containers[0].image for pod in pods}) <= 1
 
 
 def test_history_is_kept_up_to_its_limit() -> None:

@@ -4,10 +4,12 @@ One life of a Deployment is lived each time: it comes, is rolled out, and goes w
 is created than in a life without failures, not even for a moment.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from control_plane.controllers.deployment import notes
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost, watch_pods
@@ -49,3 +51,33 @@ def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
     total = live(one_life, 0, request_lost)
     for n in range(1, total + 1):
         crash(one_life, n)
+
+
+async def a_rollback(world: Cluster) -> None:
+    """Back to the good version in one step, whatever dies meanwhile."""
+    made = deployment(2, progressDeadlineSeconds=30)
+    made.metadata.annotations[notes.WANTED] = "true"
+    await world.client.create(made)
+
+    async def marked() -> bool:
+        return any(notes.FULLY_AVAILABLE in rs.metadata.annotations for rs in await world.sets())
+
+    async def rolled_back() -> bool:
+        return notes.ROLLED_BACK_TO in (await world.deployment()).metadata.annotations
+
+    await world.until(marked)
+    await world.image("registry.test/bad:1")
+    await world.until(rolled_back)
+    await world.until(world.complete)
+    await asyncio.sleep(120)
+    found, sets = await world.deployment(), await world.sets()
+    assert found.metadata.generation == 6, "three templates, each with its revision, and no more"
+    assert [rs.spec.replicas for rs in sets] == [0, 2]
+    assert sets[-1].spec.template.spec.containers[0].image == "registry.test/app:1"
+    assert found.metadata.annotations[notes.ROLLED_BACK_FROM] == "2"
+
+
+def test_a_rollback_happens_once_whoever_crashes() -> None:
+    total = live(a_rollback, 0, request_lost)
+    for n in range(1, total + 1):
+        crash(a_rollback, n)

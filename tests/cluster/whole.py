@@ -32,6 +32,7 @@ class Cluster:
     client: Client
     tasks: asyncio.TaskGroup
     controllers: asyncio.Task[None] | None = None
+    nodes: asyncio.Task[None] | None = None
 
     def start_controllers(self, client: Client) -> None:
         self.controllers = self.tasks.create_task(_controllers(client))
@@ -41,10 +42,16 @@ class Cluster:
         if self.controllers is not None:
             self.controllers.cancel()
 
-    async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
+    def silence(self) -> None:
+        """All agents are gone at once; what they ran goes on for all that anybody knows."""
+        if self.nodes is not None:
+            self.nodes.cancel()
+
+    async def until(self, holds: Callable[[], Awaitable[object]], every: float = 0.1) -> None:
+        """Asked `every` so many fake seconds, which is what a long scenario costs."""
         async with asyncio.timeout(PATIENCE):
             while not await holds():  # noqa: ASYNC110 (the server's to know)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(every)
 
     async def nodes_are_there(self, count: int) -> None:
         async def there() -> bool:
@@ -125,29 +132,38 @@ class OneImageIsMissing(HollowRuntime):
         return await super().pull(reference)
 
 
-def run(scenario: Scenario, *, nodes: int = 3, wrap: Wrap = as_is) -> None:
-    """Run it to its end. `wrap` stands between the controllers and the server."""
+Runtimes = Callable[[str], HollowRuntime]
+
+
+def usual(name: str) -> HollowRuntime:
+    return OneImageIsMissing()
+
+
+def run(
+    scenario: Scenario, *, nodes: int = 3, wrap: Wrap = as_is, runtime: Runtimes = usual
+) -> None:
+    """Run it to its end. `wrap` stands between the controllers and the server; `runtime` makes that of a node."""
 
     async def whole() -> None:
-        async with cluster(nodes, wrap) as here, asyncio.timeout(PATIENCE):
+        async with cluster(nodes, wrap, runtime) as here, asyncio.timeout(PATIENCE):
             await scenario(here)
 
     fake_time.run(whole())
 
 
 @asynccontextmanager
-async def cluster(nodes: int, wrap: Wrap) -> AsyncIterator[Cluster]:
+async def cluster(nodes: int, wrap: Wrap, runtime: Runtimes = usual) -> AsyncIterator[Cluster]:
     names = [f"n{number}" for number in range(nodes)]
     async with serving(MemoryStore(), grpc=False) as api, asyncio.TaskGroup() as tasks:
         here = Cluster(api.client, tasks)
-        hollow = run_hollow(api.client, names, runtime=lambda name: OneImageIsMissing())
-        running = tasks.create_task(hollow)
+        hollow = run_hollow(api.client, names, runtime=runtime)
+        here.nodes = tasks.create_task(hollow)
         here.start_controllers(wrap(api.client))
         try:
             await here.nodes_are_there(nodes)
             yield here
         finally:
-            running.cancel()
+            here.silence()
             here.stop_controllers()
 
 

@@ -7,7 +7,6 @@ sizes and its template is not looked at; else its strategy makes one step.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from control_plane.controllers import owners
 from control_plane.controllers.deployment import notes, rollback, sizes, template
@@ -41,9 +40,11 @@ def plan(
     rollback.note(deployment, status, new, now)
     paused = deployment.spec.paused
     if paused or sizes.was_scaled(deployment, sets):
-        resized = sizes.scaled(deployment, new, old)
+        wanted = sizes.scaled(deployment, new, old)
+        resized = sizes.held_back(wanted, sets)
         write = _writes(deployment, new, old, resized)
-        if paused or any(before.metadata.name in resized for before, _ in write):
+        waits = resized != wanted
+        if paused or waits or any(before.metadata.name in resized for before, _ in write):
             delete = surplus(deployment, old) if paused else ()
             return Plan(status, write=write, delete=delete, notes=_notes(deployment, new, old))
     return _rollout(deployment, new, old, status, now, old_pods=old_pods)
@@ -71,6 +72,7 @@ def _rollout(
         resized = sizes.recreate(deployment, new, old, old_pods=old_pods)
     else:
         resized = sizes.rolling(deployment, new, old)
+    resized = sizes.held_back(resized, [*old, *((new,) if new else ())])
     complete = reports.is_complete(deployment, status)
     write = _writes(deployment, new, old, resized, good=complete and rollback.is_wanted(deployment))
     return Plan(
@@ -107,7 +109,8 @@ def new_set(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
     spec.template.CopyFrom(deployment.spec.template)
     spec.template.metadata.labels[template.HASH_LABEL] = digest
     made.metadata.labels.update(spec.template.metadata.labels)
-    spec.replicas = sizes.new_size(deployment, 0, sizes.total(old))
+    waits = any(map(sizes.is_shrinking, old))
+    spec.replicas = 0 if waits else sizes.new_size(deployment, 0, sizes.total(old))
     notes.note_size(made, deployment)
     notes.note_revision(made, deployment, old)
     return made
@@ -159,9 +162,8 @@ def surplus(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[ReplicaSe
     return [rs for rs in by_revision[: max(0, count)] if _is_empty(rs)]
 
 
-def _is_empty(rs: Any) -> bool:
-    observed = rs.status.observedGeneration >= rs.metadata.generation
-    return observed and not rs.spec.replicas and not rs.status.replicas
+def _is_empty(rs: ReplicaSet) -> bool:
+    return sizes.is_observed(rs) and not rs.spec.replicas and not rs.status.replicas
 
 
 def next_look(deployment: Deployment, status: DeploymentStatus, now: datetime) -> float | None:

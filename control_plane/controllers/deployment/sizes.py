@@ -4,6 +4,10 @@ A step does one thing. It either gives the new ReplicaSet more, or takes from th
 the world has changed. Both are bounded: together never more than replicas + surge, and available never fewer than
 replicas - unavailable. Pods that are ending are not counted, so while old pods drain there may be more of them.
 
+What was written is not yet so. A ReplicaSet whose size was cut has its pods until its controller has ended them, so
+nobody grows meanwhile, and of its available pods no more are counted on than it may keep. (Kubernetes reckons with the
+sizes alone: when the other controller is slow, the bounds are left for a moment.)
+
 What is returned names only the sets whose size is to be written.
 """
 
@@ -26,6 +30,30 @@ def available(sets: Iterable[ReplicaSet]) -> int:
 
 def active(sets: Iterable[ReplicaSet]) -> list[ReplicaSet]:
     return [rs for rs in sets if rs.spec.replicas > 0]
+
+
+def is_observed(rs: ReplicaSet) -> bool:
+    """Its status speaks of its present size."""
+    return bool(rs.status.observedGeneration >= rs.metadata.generation)
+
+
+def is_shrinking(rs: ReplicaSet) -> bool:
+    """It has, or may have, more pods than its size. Nobody waits for one that is being deleted."""
+    if rs.metadata.HasField("deletionTimestamp"):
+        return False
+    return not is_observed(rs) or rs.status.replicas > rs.spec.replicas
+
+
+def held_back(resized: Sizes, sets: Iterable[ReplicaSet]) -> Sizes:
+    """None grows while another shrinks."""
+    before = {rs.metadata.name: rs for rs in sets}
+    shrinking = {name for name, rs in before.items() if is_shrinking(rs)}
+    shrinking |= {name for name, size in resized.items() if size < before[name].spec.replicas}
+    return {
+        name: size
+        for name, size in resized.items()
+        if size <= before[name].spec.replicas or not shrinking - {name}
+    }
 
 
 def new_size(deployment: Deployment, present: int, everything: int) -> int:
@@ -58,8 +86,13 @@ def _take_from_old(deployment: Deployment, new: ReplicaSet, old: Sequence[Replic
     }
     sizes = {rs.metadata.name: int(rs.spec.replicas) for rs in old}
     _cut(sizes, unavailable, limit)
-    _cut(sizes, dict(sizes), available((new, *old)) - fewest)
+    _cut(sizes, dict(sizes), _kept(new, old) - fewest)
     return {rs.metadata.name: n for rs in old if (n := sizes[rs.metadata.name]) < rs.spec.replicas}
+
+
+def _kept(new: ReplicaSet, old: Sequence[ReplicaSet]) -> int:
+    """So many are available and will not be ended on account of an earlier step."""
+    return sum(min(rs.spec.replicas, rs.status.availableReplicas) for rs in (new, *old))
 
 
 def _cut(sizes: dict[str, int], at_most: Mapping[str, int], left: int) -> None:

@@ -16,6 +16,7 @@ from control_plane.controllers.ledger import Ledger
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_active, is_ending
 from control_plane.controllers.replicaset.plan import (
+    ALONE,
     Failure,
     Plan,
     new_pod,
@@ -82,7 +83,9 @@ class ReplicaSets:
         for pod in mine if ledger else ():
             ledger.shown(pod.metadata.name, pod.metadata.uid, ending=is_ending(pod))
         ledger.expire(now)
-        todo = plan(rs, active, now, ledger=ledger, neighbours=self._neighbours(rs))
+        surplus = len(active) > rs.spec.replicas  # only then it matters who else is on a node
+        neighbours = self._neighbours(rs) if surplus else ALONE
+        todo = plan(rs, active, now, ledger=ledger, neighbours=neighbours)
         failure = await self._act(rs, todo, ledger)
         await self._report(rs, status_of(rs, active, ending, now, failure))
         if failure:

@@ -13,7 +13,7 @@ from control_plane.controllers.pods import (
     available_at,
     is_active,
     is_available,
-    ready_since,
+    is_ready,
     removal_order,
 )
 from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus, WorkloadCondition
@@ -79,13 +79,13 @@ def status_of(
     failure: Failure | None = None,
 ) -> ReplicaSetStatus:
     """What the cache shows of the set's pods."""
-    labels = rs.spec.template.metadata.labels.items()
-    delay = rs.spec.minReadySeconds
+    labels, delay = rs.spec.template.metadata.labels, rs.spec.minReadySeconds
+    ready = [pod for pod in active if is_ready(pod)]
     status = ReplicaSetStatus(
         replicas=len(active),
-        fullyLabeledReplicas=sum(labels <= pod.metadata.labels.items() for pod in active),
-        readyReplicas=sum(ready_since(pod) is not None for pod in active),
-        availableReplicas=sum(is_available(pod, delay, now) for pod in active),
+        fullyLabeledReplicas=sum(_has_all(pod, labels) for pod in active),
+        readyReplicas=len(ready),
+        availableReplicas=sum(is_available(pod, delay, now) for pod in ready),
         observedGeneration=rs.metadata.generation,
         terminatingReplicas=ending,
     )
@@ -93,6 +93,11 @@ def status_of(
     if failure:
         status.conditions.append(_failed(rs, failure, now))
     return status
+
+
+def _has_all(pod: Pod, labels: Mapping[str, str]) -> bool:
+    own = pod.metadata.labels
+    return all(own.get(name) == value for name, value in labels.items())
 
 
 def _failed(rs: ReplicaSet, failure: Failure, now: datetime) -> WorkloadCondition:
@@ -111,7 +116,8 @@ def _failed(rs: ReplicaSet, failure: Failure, now: datetime) -> WorkloadConditio
 
 def next_look(rs: ReplicaSet, active: Iterable[Pod], ledger: Ledger, now: datetime) -> float | None:
     """Seconds until time alone changes something: a pod becomes available, the ledger gives something up."""
-    moments = (available_at(pod, rs.spec.minReadySeconds) for pod in active)
+    delay = rs.spec.minReadySeconds
+    moments = (available_at(pod, delay) for pod in active) if delay else ()
     due = [moment for moment in (*moments, ledger.next_expiry()) if moment and moment > now]
     return (min(due) - now).total_seconds() if due else None
 

@@ -28,6 +28,18 @@ def usage(pid: int, *, proc: Path = Path("/proc"), root: Path = _ROOT) -> Usage:
     return _version_2(root / groups[""].lstrip("/"))
 
 
+def of_machine(*, meminfo: Path = Path("/proc/meminfo"), root: Path = _ROOT) -> Usage:
+    """What everything on the machine has used. Raises OSError."""
+    if (root / "memory").is_dir():
+        return _version_1(root, {"cpuacct": "/", "memory": "/"})
+    cpu = _table(root / "cpu.stat")["usage_usec"] * 1000
+    # The root of version 2 does not count memory: the kernel's own summary does.
+    rows = (line.split() for line in meminfo.read_text().splitlines())
+    kib = {words[0].rstrip(":"): int(words[1]) for words in rows}
+    used = kib["MemTotal"] - kib["MemFree"]
+    return Usage(cpu, max(0, used - kib["Inactive(file)"]) * 1024, used * 1024)
+
+
 def _groups(text: str) -> dict[str, str]:
     """Controller → path, of lines like `4:cpu,cpuacct:/docker/7f…`; version 2 has the name ""."""
     lines = (line.split(":", 2) for line in text.splitlines())

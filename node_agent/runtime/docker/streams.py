@@ -25,6 +25,10 @@ from node_agent.runtime.model import Channel, ExecResult, LogLine
 
 CAPTURE_BYTES = 64 * 1024  # of a probe's or hook's output; the rest is read and dropped
 _EXIT_WAITS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds
+EXEC_STARTS, EXEC_LOOK = (
+    50,
+    0.1,
+)  # how often, and how many seconds apart, a command that must end is looked for
 _HEADER = struct.Struct(">BxxxL")
 
 
@@ -229,15 +233,27 @@ class DockerStreams(Part):
         raise RuntimeUnavailable("the engine does not tell how the command ended")
 
     async def _kill_exec(self, container_id: str, exec_id: str) -> None:
-        """The engine has no verb for it. Its pid is ours to signal: one kernel, one agent."""
+        """The engine has no verb for it. Its pid is ours to signal: one kernel, one agent.
 
-        def kill(client: APIClient) -> None:
+        It may be on its way still, without a pid or outside of the container; one that does not get there never began.
+        """
+
+        def ended(client: APIClient) -> bool:
             seen = client.exec_inspect(exec_id)
-            if seen["Running"] and seen["Pid"] and cgroups.belongs(seen["Pid"], container_id):
+            if (
+                seen["ExitCode"] is None
+                and seen["Pid"]
+                and cgroups.belongs(seen["Pid"], container_id)
+            ):
                 os.kill(seen["Pid"], signal.SIGKILL)
+                return True
+            return seen["ExitCode"] is not None
 
         with contextlib.suppress(NotFound, ProcessLookupError):  # ended by itself after all
-            await self._engine.call(kill)
+            for _ in range(EXEC_STARTS):
+                if await self._engine.call(ended):
+                    return
+                await asyncio.sleep(EXEC_LOOK)
 
     async def _quietly(self, do: Callable[[APIClient], None]) -> None:
         """A call that is without an object, not wrong, once the container has ended."""

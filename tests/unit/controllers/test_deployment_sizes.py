@@ -155,3 +155,45 @@ def test_a_recreate_ends_the_old_before_it_begins_the_new() -> None:
     assert sizes.recreate(deployment, new, [old], old_pods=True) == {}
     assert sizes.recreate(deployment, new, [old], old_pods=False) == {"new": 3}
     assert sizes.recreate(deployment, None, [old], old_pods=False) == {}
+
+
+def shrinking(made: ReplicaSet, *, pods: int = 0, unseen: bool = False) -> ReplicaSet:
+    """It still has so many pods, or its controller has not looked at its size yet."""
+    made.status.replicas = pods
+    made.metadata.generation = 1 if unseen else 0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("old", "resized", "left"),
+    [
+        (rs("old", 8), {"new": 5}, {"new": 5}),
+        (shrinking(rs("old", 8), pods=8), {"new": 5}, {"new": 5}),
+        (shrinking(rs("old", 8), pods=10), {"new": 5}, {}),
+        (shrinking(rs("old", 8), pods=8, unseen=True), {"new": 5}, {}),
+        (shrinking(rs("old", 8), pods=10), {"old": 5}, {"old": 5}),  # it may shrink further
+        (
+            shrinking(rs("old", 8), pods=10),
+            {"old": 9},
+            {"old": 9},
+        ),  # and wait for itself it need not
+        (rs("old", 8), {"old": 7, "new": 5}, {"old": 7}),
+    ],
+)
+def test_none_grows_while_another_has_pods_to_end(
+    old: ReplicaSet, resized: dict[str, int], left: dict[str, int]
+) -> None:
+    """The bounds hold for pods, and not for sizes alone: a cut that was written has not been made yet."""
+    assert sizes.held_back(resized, [old, rs("new", 3)]) == left
+
+
+def test_nobody_waits_for_a_set_that_is_being_deleted() -> None:
+    old = shrinking(rs("old", 0), pods=2)
+    old.metadata.deletionTimestamp.seconds = 1
+    assert sizes.held_back({"new": 5}, [old, rs("new", 3)]) == {"new": 5}
+
+
+def test_pods_that_are_going_are_not_counted_on() -> None:
+    """Ten at 3/2 with five new ones available: the old ten were cut to eight, which its status does not show yet."""
+    old, new = shrinking(rs("old", 8, 10), pods=10), rs("new", 5, 5)
+    assert sizes.rolling(web(10), new, [old]) == {"old": 3}
