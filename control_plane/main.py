@@ -30,6 +30,7 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
+from control_plane.audit import options as audit
 from control_plane.controllers import (
     aggregation,
     events,
@@ -63,6 +64,7 @@ from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+AUDIT = audit.Options()
 ADMIN_CONF = "admin.conf"
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
@@ -140,6 +142,7 @@ class Options:
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
+    audit: audit.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -178,7 +181,7 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
-        except* (CannotListen, CannotTrust) as refused:
+        except* (CannotListen, CannotTrust, audit.CannotLog) as refused:
             raise first_of(refused) from None
         finally:
             await store.close()
@@ -203,16 +206,19 @@ def _collect_garbage_rarely() -> None:
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
+    trail = audit.begun(options.data_dir, options.audit)
     await server.prepare()
     informers = Informers(server.client)
     accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
+        stack.callback(trail.close)
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
                 tokens=[JoinTokens(server.client), accounts],
                 accounts=accounts,
+                trail=trail,
             )
         )
         server.about.port, server.about.token_port = ports

@@ -46,6 +46,7 @@ def run(session: Session) -> int | None:
     level, store = log_level(session), session.flags.text("store")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
+    from control_plane.audit import options as audit
     from control_plane.pki.keeper import CannotTrust
     from control_plane.store.contract import CannotOpen
 
@@ -58,12 +59,19 @@ def run(session: Session) -> int | None:
         token_port=token_port,
         advertise=session.flags.text("advertise"),
         names=tuple(session.flags.many("tls-san")),
+        audit=audit.Options(
+            path=session.flags.text("audit-log-path"),
+            policy=session.flags.text("audit-policy-file"),
+            max_size=session.flags.number("audit-log-maxsize") or 0,
+            max_backups=session.flags.number("audit-log-maxbackup") or 0,
+            max_age=session.flags.number("audit-log-maxage") or 0,
+        ),
         nodes=nodeflags.options(session),
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
         control_plane.run(options)
-    except (CannotOpen, CannotListen, CannotTrust) as error:
+    except (CannotOpen, CannotListen, CannotTrust, audit.CannotLog) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
         raise CommandError(
