@@ -30,7 +30,7 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.audit import options as audit
+from control_plane.audit import options as auditing
 from control_plane.controllers import (
     aggregation,
     events,
@@ -64,7 +64,7 @@ from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
-AUDIT = audit.Options()
+AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
@@ -142,7 +142,7 @@ class Options:
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
-    audit: audit.Options = AUDIT  # who did what
+    audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -181,7 +181,7 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
-        except* (CannotListen, CannotTrust, audit.CannotLog) as refused:
+        except* (CannotListen, CannotTrust, auditing.CannotLog) as refused:
             raise first_of(refused) from None
         finally:
             await store.close()
@@ -206,7 +206,7 @@ def _collect_garbage_rarely() -> None:
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
-    trail = audit.begun(options.data_dir, options.audit)
+    trail = auditing.begun(options.data_dir, options.audit)
     await server.prepare()
     informers = Informers(server.client)
     accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)

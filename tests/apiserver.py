@@ -8,7 +8,8 @@ from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.server import ApiServer, Door
+from control_plane.apiserver.server import UNLOGGED, ApiServer, Door
+from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 from proto.v1.meta_pb2 import ObjectMeta
@@ -25,7 +26,7 @@ class World:
 
 
 @asynccontextmanager
-async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
+async def serving(store: Store, *, grpc: bool, trail: Trail = UNLOGGED) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
     server = ApiServer(store)
     async with asyncio.TaskGroup() as tasks:
@@ -36,7 +37,7 @@ async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
                 yield World(store, server, server.client)
                 return
             async with server.listening(
-                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents
+                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents, trail=trail
             ) as (port,):
                 address = f"127.0.0.1:{port}"
                 client: GrpcClient
