@@ -68,7 +68,7 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _node(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import autoscaling, batch, budget, others
+    from cli.describe import access, autoscaling, batch, budget, others
 
     forms = {
         "Job": batch.describe_job,
@@ -78,6 +78,11 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         "Namespace": others.describe_namespace,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
+        "ServiceAccount": access.describe_account,
+        "Role": access.describe_role,
+        "ClusterRole": access.describe_role,
+        "RoleBinding": access.describe_binding,
+        "ClusterRoleBinding": access.describe_binding,
     }
     return forms.get(kind.name, others.describe_any)(obj)
 
