@@ -6,7 +6,7 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cli import generate
+from cli import generate, rights, tokens
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag
@@ -22,6 +22,8 @@ class Maker:
     words: tuple[str, ...]  # what the kind is called on the command line
     make: Callable[[Session, str], Plain]  # may ask the server; does not write
     flags: Sequence[Flag] = ()
+    # Instead of making an object: asks the server for something, and prints it.
+    run: Callable[[Session, str], int] | None = None
 
 
 def maker(word: str) -> Maker:
@@ -127,7 +129,7 @@ def _require(session: Session, *names: str) -> None:
         raise UsageError(f"required flag(s) {missing} not set")
 
 
-MAKERS = (
+MAKERS: tuple[Maker, ...] = (
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),
@@ -170,5 +172,21 @@ MAKERS = (
         ),
     ),
 )  # fmt: skip
+MAKERS += (
+    Maker(("serviceaccount", "sa"), rights.service_account),
+    Maker(("role",), rights.role, rights.ROLE_FLAGS),
+    Maker(("clusterrole",), rights.cluster_role, rights.CLUSTER_ROLE_FLAGS),
+    Maker(
+        ("rolebinding",),
+        rights.role_binding,
+        (rights.ROLE, rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(
+        ("clusterrolebinding",),
+        rights.cluster_role_binding,
+        (rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(("token",), rights.service_account, tokens.FLAGS, tokens.print_token),
+)
 WORDS = tuple(each.words[0] for each in MAKERS)
 ALL_FLAGS = tuple({flag.name: flag for each in MAKERS for flag in each.flags}.values())

@@ -102,6 +102,8 @@ def _subcommand(session: Session) -> int:
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
+    if maker.run is not None:
+        return maker.run(session, names[0])
     kind, plain = kinds.find(maker.words[0]), maker.make(session, names[0])
     assert kind is not None
     mode = dry_run(session)
@@ -143,6 +145,14 @@ CREATE = Command(
   helmling create job once --image=helmling/hello:v1 -- date
   helmling create cronjob tidy --image=helmling/hello:v1 --schedule="*/5 * * * *" -- date
   helmling create job tidy-now --from=cronjob/tidy
+
+  # Let jane read the pods of a namespace
+  helmling create role reader --verb=get,list,watch --resource=pods,pods/log
+  helmling create rolebinding jane-reads --role=reader --user=jane
+
+  # An identity for programs, and a token of it that holds for ten minutes
+  helmling create serviceaccount robot
+  helmling create token robot --duration=10m
 
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",

@@ -70,7 +70,7 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _namespace(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import autoscaling, batch, budget, others, quota
+    from cli.describe import access, autoscaling, batch, budget, others, quota
 
     forms = {
         "Job": batch.describe_job,
@@ -81,6 +81,11 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         "LimitRange": quota.describe_limits,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
+        "ServiceAccount": access.describe_account,
+        "Role": access.describe_role,
+        "ClusterRole": access.describe_role,
+        "RoleBinding": access.describe_binding,
+        "ClusterRoleBinding": access.describe_binding,
     }
     return forms.get(kind.name, others.describe_any)(obj)
 

@@ -58,11 +58,11 @@ def _rule(rule: PolicyRule, path: str, namespaced: bool) -> list[Cause]:
 
 
 def validate_role_binding(binding: Any) -> list[Cause]:
-    return [*_role_ref(binding.roleRef, ROLES), *_subjects(binding.subjects, namespaced=True)]
+    return [*_role_ref(binding, ROLES), *_subjects(binding.subjects, namespaced=True)]
 
 
 def validate_cluster_role_binding(binding: Any) -> list[Cause]:
-    found = _role_ref(binding.roleRef, CLUSTER_ROLES)
+    found = _role_ref(binding, CLUSTER_ROLES)
     return [*found, *_subjects(binding.subjects, namespaced=False)]
 
 
@@ -72,7 +72,10 @@ def validate_binding_update(new: Any, old: Any) -> list[Cause]:
     return [causes.invalid("roleRef", new.roleRef, "cannot change roleRef")]
 
 
-def _role_ref(ref: RoleRef, allowed: tuple[str, ...]) -> list[Cause]:
+def _role_ref(binding: Any, allowed: tuple[str, ...]) -> list[Cause]:
+    if not binding.HasField("roleRef"):
+        return []  # the schema says that it must be there
+    ref: RoleRef = binding.roleRef
     found = []
     if ref.apiGroup != GROUP:
         found.append(causes.unsupported("roleRef.apiGroup", ref.apiGroup, [GROUP]))
