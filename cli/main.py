@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
     "autoscale": ("autoscale", DEPLOY, "Set the number of pods by what they use"),
     "top": ("top", NODES, "Display resource (CPU/memory) usage"),
+    "token": ("token", CLUSTER, "Manage join tokens, with which other machines become nodes"),
+    "certificate": ("certificate", NODES, "Modify certificate resources"),
     "cluster-info": ("clusterinfo", NODES, "Display cluster information"),
     "cordon": ("drain", NODES, "Mark nodes as unschedulable"),
     "uncordon": ("drain", NODES, "Mark nodes as schedulable"),
@@ -70,7 +72,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "certificate",
+    "expose",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

@@ -287,4 +287,6 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_status, strategy.validate_status
     if place.subresource == "finalize" and strategy.prepare_finalize:
         return strategy.prepare_finalize, no_causes
+    if place.subresource == "approval" and strategy.prepare_approval:
+        return strategy.prepare_approval, strategy.validate_approval
     raise refusals.not_allowed(place.kind, "update", place.subresource)

@@ -1,7 +1,8 @@
 """The API server, put together: store → watch cache → registry and reads → clients inside and outside the process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import grpc
 import grpc.aio
@@ -10,15 +11,16 @@ from api import rpc
 from api.errors import AlreadyExists, Unavailable
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Registry
-from control_plane.apiserver.service import Resources
+from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
-from control_plane.apiserver.streams import Streams
+from control_plane.apiserver.streams import AgentCredentials, Streams
 from control_plane.apiserver.watchcache import WatchCache
 from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
@@ -29,6 +31,14 @@ STOP = 2.0  # seconds that requests on their way get when the server stops
 
 class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port, and what is shown and asked for at it: control_plane/pki/keeper.py makes the credentials."""
+
+    address: str  # "127.0.0.1:6440"; port 0: any
+    credentials: grpc.ServerCredentials
 
 
 class ApiServer:
@@ -45,7 +55,7 @@ class ApiServer:
         self._registry = Registry(store, strategies, Admission(store, tolerance), metrics)
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
-        self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
+        self.about = About()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -63,24 +73,37 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
-        self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
+        self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[int]:
-        """Serve at "127.0.0.1:6443" (port 0: any) as long as the block runs; gives the port. Raises CannotListen."""
+    async def listening(
+        self,
+        *doors: Door,
+        to_agents: AgentCredentials,
+        tokens: Sequence[TokenAuthenticator] = (),
+    ) -> AsyncIterator[list[int]]:
+        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
+
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
+        """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        resources = Resources(self._registry, self._reads, lambda: self.cluster)
-        streams = Streams(self.client)
-        server.add_generic_rpc_handlers((resources.handler(), streams.handler()))
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {address}: is another server running there? (choose another port, or stop it)"
-            ) from None
+        admit = Authentication(tokens).admit
+        resources = Resources(self._registry, self._reads, self.about)
+        streams = Streams(self.client, to_agents)
+        server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
+        ports = [_open(server, door) for door in doors]
         await server.start()
         try:
-            yield port
+            yield ports
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+def _open(server: grpc.aio.Server, door: Door) -> int:
+    try:
+        return int(server.add_secure_port(door.address, door.credentials))
+    except RuntimeError:
+        raise CannotListen(
+            f"cannot listen on {door.address}: is another server running there? (choose another port, or stop it)"
+        ) from None
