@@ -62,7 +62,7 @@ class Gatherer:
         unknown = set()
         for volume in pod.spec.volumes:
             try:
-                named = frozenset(of_volume(volume, pod.metadata.namespace))
+                named = of_volume(volume, pod.metadata.namespace)
                 contents |= await self.config.contents(named)
                 tokens |= await self._tokens(pod, volume)
             except ConfigError as error:
