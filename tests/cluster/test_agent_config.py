@@ -17,8 +17,8 @@ def config(name: str = "settings", **data: str) -> ConfigMap:
     return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
 
 
-def secret(name: str = "keys", **data: bytes) -> Secret:
-    return Secret(metadata=ObjectMeta(name=name, namespace="default"), data=data)
+def secret(**data: bytes) -> Secret:
+    return Secret(metadata=ObjectMeta(name="keys", namespace="default"), data=data)
 
 
 def with_variable(name: str = "app") -> Container:
@@ -162,7 +162,7 @@ def test_only_what_pods_name_is_read_and_only_while_they_are_there() -> None:
         return seen[0]
 
     async def scenario(world: World) -> None:
-        for each in (config(color="blue"), secret("keys", a=b"1"), secret("other", a=b"2")):
+        for each in (config(color="blue"), config("other", a="2"), secret(a=b"1")):
             await world.client.create(each)
         for name in ("one", "two"):
             made = pod(with_variable(), name=name)

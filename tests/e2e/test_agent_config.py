@@ -156,8 +156,8 @@ def test_secret_files_are_in_memory_only_and_gone_with_the_pod(tmp_path: Path) -
         listed = (await node.run("ls", "-lnL", "/secret/password"))[1].split()
         assert (listed[0], listed[3]) == ("-r--r-----", "4242")
         assert (await node.run("cat", "/all/color"))[1] == "blue"
-        for path in files_on_disk(tmp_path):
-            assert CANARY.encode() not in path.read_bytes(), path
+        for file in files_on_disk(tmp_path):
+            assert CANARY.encode() not in file.read_bytes(), file
         await node.client.update(secret(password="other-" + CANARY))
         await reads(node, "/all/password", "other-" + CANARY)
         await reads(node, "/secret/password", "other-" + CANARY)
