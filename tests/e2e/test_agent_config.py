@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,55 @@ def test_a_crash_of_the_agent_leaves_no_secret(tmp_path: Path) -> None:
             assert second.stop() == 0
 
     on_node(tmp_path, scenario, agent=False)
+
+
+def test_secrets_as_files_do_without_a_server(tmp_path: Path) -> None:
+    """An agent that is started while no server answers restarts what crashes, with the files that are still there.
+
+    What has its Secrets as variables waits: nobody but the server knows them.
+    """
+
+    async def scenario(node: RealNode) -> None:
+        await node.client.create(secret(password=CANARY))
+        variable = box("variable", "sleep 1000")
+        variable.envFrom.add().secretRef.name = "keys"
+        made = pod(sleeper(mounted("s", "/secret"), name="file"), variable)
+        made.spec.volumes.append(volume("s", secret={"secretName": "keys"}))
+        await node.create(made)
+        agent = AgentProcess(node.options)
+        client = docker.APIClient()
+        try:
+            await node.until(is_ready)
+            agent.kill()
+            agent = AgentProcess(replace(node.options, server="127.0.0.1:1"))
+            for each in node.containers():
+                client.kill(each["Id"])
+            while not (ids := _second_runs(node)):  # noqa: ASYNC110 - by Docker's own account
+                await asyncio.sleep(0.1)
+            assert [name for name, _ in ids] == ["file"]
+            run = client.exec_create(ids[0][1], ["cat", "/secret/password"])
+            assert client.exec_start(run["Id"]) == CANARY.encode()
+            agent.kill()
+            agent = AgentProcess(node.options)
+            await node.until(lambda p: all(s.restartCount == 1 for s in p.status.containerStatuses))
+            await node.until(is_ready)
+            await node.delete()
+            assert agent.stop() == 0
+        finally:
+            client.close()
+            agent.kill()
+
+    on_node(tmp_path, scenario, agent=False)
+
+
+def _second_runs(node: RealNode) -> list[tuple[str, str]]:
+    """(name, id) of the containers that were started again."""
+    labels = [(each["Labels"], each["Id"]) for each in node.containers()]
+    return [
+        (told["helmling.dev/container"], id)
+        for told, id in labels
+        if told["helmling.dev/attempt"] == "1"
+    ]
 
 
 async def _gone(node: RealNode, name: str) -> None:
