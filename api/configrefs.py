@@ -33,49 +33,63 @@ class Reference:
 
 def of_pod(spec: PodSpec, namespace: str) -> frozenset[Reference]:
     """All that the pod needs of them, in whatever way."""
-    found = set(of_volumes(spec, namespace)) | set(of_pulls(spec, namespace))
-    for container in (*spec.initContainers, *spec.containers):
-        found |= of_container(container, namespace)
-    return frozenset(found)
+    return frozenset(named(spec, namespace)) | frozenset(of_pulls(spec, namespace))
+
+
+def named(spec: PodSpec, namespace: str) -> dict[Reference, bool]:
+    """What the pod's containers get to see, and whether the pod starts without it."""
+    found: dict[Reference, bool] = {}
+    sources = [_environment(each, namespace) for each in (*spec.initContainers, *spec.containers)]
+    sources += [_files(volume, namespace) for volume in spec.volumes]
+    for source in sources:
+        for reference, optional in source:
+            found[reference] = found.get(reference, True) and optional
+    return found
 
 
 def of_container(container: Container, namespace: str) -> frozenset[Reference]:
     """For its environment."""
-    return frozenset(_environment(container, namespace))
+    return frozenset(reference for reference, _ in _environment(container, namespace))
 
 
-def of_volumes(spec: PodSpec, namespace: str) -> frozenset[Reference]:
-    return frozenset(each for volume in spec.volumes for each in of_volume(volume, namespace))
-
-
-def of_volume(volume: Volume, namespace: str) -> Iterator[Reference]:
-    if volume.HasField("configMap"):
-        yield Reference("ConfigMap", namespace, volume.configMap.name)
-    if volume.HasField("secret"):
-        yield Reference("Secret", namespace, volume.secret.secretName)
-    for part in volume.projected.sources:
-        if part.HasField("configMap"):
-            yield Reference("ConfigMap", namespace, part.configMap.name)
-        if part.HasField("secret"):
-            yield Reference("Secret", namespace, part.secret.name)
+def of_volume(volume: Volume, namespace: str) -> frozenset[Reference]:
+    return frozenset(reference for reference, _ in _files(volume, namespace))
 
 
 def of_pulls(spec: PodSpec, namespace: str) -> tuple[Reference, ...]:
     """For logging in to registries, in the order in which they are tried."""
-    return tuple(
-        Reference("Secret", namespace, each.name) for each in spec.imagePullSecrets if each.name
-    )
+    names = (each.name for each in spec.imagePullSecrets)
+    return tuple(Reference("Secret", namespace, name) for name in names if name)
 
 
-def _environment(container: Container, namespace: str) -> Iterator[Reference]:
+Named = Iterator[tuple[Reference, bool]]  # with whether it may be missing
+
+
+def _files(volume: Volume, namespace: str) -> Named:
+    if volume.HasField("configMap"):
+        config = volume.configMap
+        yield Reference("ConfigMap", namespace, config.name), config.optional
+    if volume.HasField("secret"):
+        yield Reference("Secret", namespace, volume.secret.secretName), volume.secret.optional
+    for part in volume.projected.sources:
+        if part.HasField("configMap"):
+            yield Reference("ConfigMap", namespace, part.configMap.name), part.configMap.optional
+        if part.HasField("secret"):
+            yield Reference("Secret", namespace, part.secret.name), part.secret.optional
+
+
+def _environment(container: Container, namespace: str) -> Named:
     for source in container.envFrom:
         if source.HasField("configMapRef"):
-            yield Reference("ConfigMap", namespace, source.configMapRef.name)
+            config = source.configMapRef
+            yield Reference("ConfigMap", namespace, config.name), config.optional
         if source.HasField("secretRef"):
-            yield Reference("Secret", namespace, source.secretRef.name)
+            yield Reference("Secret", namespace, source.secretRef.name), source.secretRef.optional
     for variable in container.env:
         origin = variable.valueFrom
         if origin.HasField("configMapKeyRef"):
-            yield Reference("ConfigMap", namespace, origin.configMapKeyRef.name)
+            key = origin.configMapKeyRef
+            yield Reference("ConfigMap", namespace, key.name), key.optional
         if origin.HasField("secretKeyRef"):
-            yield Reference("Secret", namespace, origin.secretKeyRef.name)
+            hidden = origin.secretKeyRef
+            yield Reference("Secret", namespace, hidden.name), hidden.optional

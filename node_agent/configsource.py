@@ -68,18 +68,19 @@ class ConfigSource:
                 if each.task is not None:
                     each.task.cancel()
 
-    async def contents(self, references: frozenset[Reference]) -> Contents:
-        """What these objects hold now. Raises ConfigError when the server has not told in time."""
+    async def contents(
+        self, references: frozenset[Reference], *, patience: float = PATIENCE
+    ) -> Contents:
+        """What these objects hold now. Raises ConfigError when the server does not tell within `patience` seconds."""
         followed = {each: self._followed[each] for each in references if each in self._followed}
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 for each in followed.values():
                     await each.informer.wait_synced()
         except TimeoutError:
             missing = [str(each) for each, it in followed.items() if not it.informer.has_synced]
             raise ConfigError(
-                f"failed to sync cache: the server has not told {', '.join(sorted(missing))} within "
-                f"{PATIENCE:.0f} s"
+                f"failed to sync cache: the server has not told {', '.join(sorted(missing))} yet"
             ) from None
         return {
             each: next(iter(it.informer.objects.values()), None) for each, it in followed.items()

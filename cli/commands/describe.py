@@ -70,7 +70,7 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _namespace(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import access, autoscaling, batch, budget, others, quota
+    from cli.describe import access, autoscaling, batch, budget, config, others, quota
 
     forms = {
         "Job": batch.describe_job,
@@ -79,6 +79,8 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         "PodDisruptionBudget": budget.describe_budget,
         "ResourceQuota": quota.describe_quota,
         "LimitRange": quota.describe_limits,
+        "ConfigMap": config.describe_config_map,
+        "Secret": config.describe_secret,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
         "ServiceAccount": access.describe_account,

@@ -54,16 +54,15 @@ def expand_all(texts: Iterable[str], known: Mapping[str, str]) -> tuple[str, ...
 
 
 def environment(container: Container, pod: Pod, around: Surroundings) -> dict[str, str]:
-    """All variables: those of envFrom, and over them those of env, in order. Raises ConfigError."""
-    result: dict[str, str] = {}
+    """All variables: those of envFrom, then, over them, those of env, in order. Raises ConfigError."""
+    known: dict[str, str] = {}
     for source in container.envFrom:
-        result |= _all_of(source, pod, around)[0]
-    known: dict[str, str] = {}  # only these can be referred to by the next
+        known |= _all_of(source, pod, around)[0]
     for variable in container.env:
         value = _value(variable, known, container, pod, around)
         if value is not None:
             known[variable.name] = value
-    return result | known
+    return known
 
 
 def skipped(container: Container, pod: Pod, around: Surroundings) -> list[tuple[str, list[str]]]:

@@ -109,8 +109,8 @@ def _containers(s: _Situation) -> Plan:
         steps = [*steps, *(_next(s, c, s.view.latest(c.name)) for c in s.view.pod.spec.containers)]
     renew_at = s.memory.renew_at
     stale = s.memory.volumes_stale or (renew_at is not None and renew_at <= s.now)
-    actions: list[Action] = [Refresh()] if stale else []
-    actions += [action for step in steps for action in step.actions]
+    actions: list[Action] = [action for step in steps for action in step.actions]
+    actions += [Refresh()] if stale else []
     actions += _superfluous(s.view)
     wakes = [wake for wake in (renew_at, *(p.wake for p in steps)) if wake is not None]
     return Plan(tuple(actions), min(wakes, default=None))

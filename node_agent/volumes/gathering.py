@@ -11,7 +11,7 @@ from typing import Protocol
 
 from api import clock
 from api.configrefs import Content, Reference, of_volume
-from node_agent.configsource import ConfigSource
+from node_agent.configsource import PATIENCE, ConfigSource
 from node_agent.pods.facts import ConfigError, NodeFacts
 from node_agent.volumes.contents import Material, token_key
 from node_agent.volumes.errors import VolumeError
@@ -61,12 +61,15 @@ class Gatherer:
         tokens: dict[str, Token] = {}
         unknown = set()
         for volume in pod.spec.volumes:
+            made = is_there(volume)
             try:
-                named = frozenset(of_volume(volume, pod.metadata.namespace))
-                contents |= await self.config.contents(named)
+                # Whoever has files need not wait: when the server tells, the pod is woken.
+                patience = 0.0 if made else PATIENCE
+                named = of_volume(volume, pod.metadata.namespace)
+                contents |= await self.config.contents(named, patience=patience)
                 tokens |= await self._tokens(pod, volume)
             except ConfigError as error:
-                if not is_there(volume):
+                if not made:
                     raise VolumeError(volume.name, str(error)) from error
                 unknown.add(volume.name)
         texts = {key: token.text for key, token in tokens.items()}

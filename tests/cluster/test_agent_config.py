@@ -1,5 +1,6 @@
 """Agents and the ConfigMaps and Secrets of their pods, on fake time: who waits for what, and what is watched (S#44, S#94)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ def config(name: str = "settings", **data: str) -> ConfigMap:
     return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
 
 
-def secret(name: str = "keys", **data: bytes) -> Secret:
-    return Secret(metadata=ObjectMeta(name=name, namespace="default"), data=data)
+def secret(**data: bytes) -> Secret:
+    return Secret(metadata=ObjectMeta(name="keys", namespace="default"), data=data)
 
 
 def with_variable(name: str = "app") -> Container:
@@ -36,7 +37,7 @@ def waiting(pod: Pod) -> tuple[str, str]:
 
 async def variables(world: World, attempt: int = 0) -> dict[str, str]:
     run = await world.run_of("app", attempt)
-    return dict(world.runtime.spec(run.id).env)
+    return dict(world.runtime.asked_for(run.id).env)
 
 
 def test_a_container_waits_for_its_config_map_and_for_the_key() -> None:
@@ -67,9 +68,8 @@ def test_a_pod_waits_for_the_secret_of_its_volume() -> None:
         made.spec.volumes.append(Volume(name="v"))
         made.spec.volumes[0].secret.secretName = "keys"
         await world.create(made)
-        await eventually(lambda: bool(world.agents[0].pods.workers))
-        while "FailedMount" not in await world.reasons():
-            await agent_world.asyncio.sleep(1)
+        while "FailedMount" not in await world.reasons():  # noqa: ASYNC110
+            await asyncio.sleep(1)
         listing = await world.client.list(Event, Selection(namespace="default"))
         told = {event.message for event in listing.items if event.reason == "FailedMount"}
         assert told == {'MountVolume.SetUp failed for volume "v" : secret "keys" not found'}
@@ -110,7 +110,7 @@ def test_a_variable_stays_as_it_was_until_the_container_starts_again() -> None:
         await world.until(is_ready)
         await world.client.update(config(color="red"))
         run = await world.run_of("app")
-        await agent_world.asyncio.sleep(100)
+        await asyncio.sleep(100)
         assert (await variables(world))["COLOR"] == "blue"
         await world.runtime.kill(run.id)
         assert (await variables(world, 1))["COLOR"] == "red"
@@ -162,7 +162,7 @@ def test_only_what_pods_name_is_read_and_only_while_they_are_there() -> None:
         return seen[0]
 
     async def scenario(world: World) -> None:
-        for each in (config(color="blue"), secret("keys", a=b"1"), secret("other", a=b"2")):
+        for each in (config(color="blue"), config("other", a="2"), secret(a=b"1")):
             await world.client.create(each)
         for name in ("one", "two"):
             made = pod(with_variable(), name=name)

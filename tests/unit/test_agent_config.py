@@ -118,9 +118,9 @@ def test_all_keys_at_once() -> None:
         {"secretRef": {"name": "text"}},
         {"configMapRef": {"name": "none", "optional": True}},
     ]
-    found = env(envFrom=sources, env=[{"name": "P_color", "value": "red"}])
+    found = env(envFrom=sources, env=[{"name": "P_color", "value": "light $(P_color)"}])
     assert found == {
-        "P_color": "red",
+        "P_color": "light blue",
         "P_1st": "x",
         "P_a.b": "dotted",
         "P_NAME": "from the map",
