@@ -91,9 +91,11 @@ class Registry:
         return self._strategies[kind]
 
     async def get(self, place: Place) -> Stored:
-        """Raises NotFound."""
+        """Raises NotFound, MethodNotAllowed."""
         if place.scale:
             scaling.check(place.kind, "get")
+        elif place.subresource:  # or a right to read pods/log would be one to read pods
+            _part(self._strategies[place.kind], place, "get")
         if not place.kind.stored:
             return self._measured(place)
         with store_errors():
@@ -311,8 +313,8 @@ def _serialise(obj: Any) -> bytes:
     return bytes(obj.SerializeToString())
 
 
-def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
-    """Who prepares and who validates a write of this part of an object."""
+def _part(strategy: Strategy, place: Place, verb: str = "update") -> tuple[Any, Any]:
+    """Who prepares and who validates a write of this part. Raises MethodNotAllowed: there is no such part."""
     if place.subresource in ("", scaling.SUBRESOURCE):
         return strategy.prepare_update, strategy.validate_update
     if place.subresource == "status" and place.kind.status:
@@ -321,4 +323,4 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_finalize, no_causes
     if place.subresource == "approval" and strategy.prepare_approval:
         return strategy.prepare_approval, strategy.validate_approval
-    raise refusals.not_allowed(place.kind, "update", place.subresource)
+    raise refusals.not_allowed(place.kind, verb, place.subresource)

@@ -97,6 +97,7 @@ class ApiServer:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
         await defaults.ensure(self.client)
+        await self._reads.caught_up()  # whoever comes first finds the rules in force
         self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager

@@ -706,3 +706,22 @@ def test_a_pod_of_an_account_that_is_not_there_is_refused() -> None:
         assert made.spec.containers[0].volumeMounts[0].mountPath.endswith("/serviceaccount")
 
     run(scenario)
+
+
+def test_a_right_to_a_part_is_no_right_to_the_whole() -> None:
+    async def scenario(here: World) -> None:
+        await here.root.create(pod("web"))
+        logs = PolicyRule(verbs=["*"], apiGroups=[""], resources=["pods/log", "pods/none"])
+        await here.give("jane", logs)
+        credentials = pki.identity("jane").channel_credentials()
+        async with grpc.aio.secure_channel(
+            here.address, credentials, options=rpc.CHANNEL_OPTIONS
+        ) as channel:
+            for part in ("log", "none"):
+                target = rpc.target_of_kind(Pod, "web", "default", part)
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await rpc.aio_stub(channel).Get(pb.GetRequest(target=target))
+                error = rpc.error_of(caught.value)
+                assert error.message == f"get is not supported on pods/{part}"
+
+    run(scenario)

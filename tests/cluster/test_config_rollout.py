@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from control_plane.controllers.configrollout.plan import HASH, WANTED
+from control_plane.controllers.configrollout.plan import HASH, SEEN, WANTED
 from proto.v1.apps_pb2 import DaemonSet, Deployment, StatefulSet
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
+from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost
 from tests.cluster.whole import Cluster, deployment, run
 
 
@@ -130,3 +131,38 @@ def test_the_others_roll_out_too(kind: type[Any]) -> None:
         await world.until(replaced)
 
     run(scenario)
+
+
+async def one_life(world: Cluster) -> None:
+    """A change, and exactly one rollout of it."""
+    await world.client.create(config("blue"))
+    await world.client.create(asking(1))
+    await world.until(world.complete)
+
+    async def noted() -> bool:
+        return SEEN in (await world.deployment()).metadata.annotations
+
+    await world.until(noted)
+    await world.client.update(config("red"))
+
+    async def second() -> bool:
+        return await revision(world) == "2" and await world.complete()
+
+    await world.until(second)
+    await asyncio.sleep(60)
+    assert await revision(world) == "2"
+    assert len(await world.sets()) == 2
+
+
+@pytest.mark.parametrize("fault", [request_lost, reply_lost])
+def test_any_call_that_fails_is_healed(fault: Fault) -> None:
+    """For every N, the controllers' N-th call."""
+    total = live(one_life, 0, fault)
+    for n in range(1, total + 1):
+        live(one_life, n, fault)
+
+
+def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
+    """The note and the rollout are one write: a crash cannot come between."""
+    for n in range(1, live(one_life, 0, request_lost) + 1):
+        crash(one_life, n)

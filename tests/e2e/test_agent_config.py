@@ -1,8 +1,10 @@
 """ConfigMaps and Secrets in real containers: variables, files that follow, and files that no disk sees (S#44, S#92–S#94)."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, Volume, VolumeMount
 from tests.agent_node import AgentProcess, RealNode, box, is_ready, on_node, pod
+from tests.registry import Registry, registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 CANARY = "kq7Zx2VfW9-canary-Tq81mPd3"
@@ -280,6 +283,50 @@ def test_secrets_as_files_do_without_a_server(tmp_path: Path) -> None:
             agent.kill()
 
     on_node(tmp_path, scenario, agent=False)
+
+
+def test_a_pull_logs_in_with_the_pod_s_secret(tmp_path: Path) -> None:
+    """S#93: without it, or with a wrong one, the registry refuses; the pod's own Secret opens it."""
+
+    async def scenario(node: RealNode, here: Registry) -> None:
+        await node.create(_pulling("none", here.image))
+        await node.until(_is_refused, "none")
+        wrong = {"auths": {here.address: {"username": "shop", "password": "wrong"}}}
+        right = {"auths": {here.address: {"username": "shop", "password": CANARY}}}
+        for name, login in (("wrong", wrong), ("right", right)):
+            made = secret(name, **{".dockerconfigjson": json.dumps(login)})
+            made.type = "kubernetes.io/dockerconfigjson"
+            await node.client.create(made)
+        await node.create(_pulling("wrong", here.image, "wrong"))
+        await node.until(_is_refused, "wrong")
+        await node.create(_pulling("right", here.image, "missing", "wrong", "right"))
+        told = await node.until_event("FailedToRetrieveImagePullSecret", "right")
+        assert "(missing)" in told.message
+        pulled = await node.until_event("Pulled", "right")
+        assert "Successfully pulled" in pulled.message
+        for name in ("none", "wrong", "right"):
+            assert CANARY not in str(await node.events(name)) + str(await node.pod(name))
+
+    with registry("shop", CANARY) as here:
+        client = docker.APIClient()
+        try:
+            on_node(tmp_path, lambda node: scenario(node, here))
+            assert "shop" in here.attempts
+        finally:
+            with suppress(docker.errors.ImageNotFound):
+                client.remove_image(here.image)
+            client.close()
+
+
+def _is_refused(pod: Pod) -> bool:
+    return any("wants a login" in s.state.waiting.message for s in pod.status.containerStatuses)
+
+
+def _pulling(name: str, image: str, *secrets: str) -> Pod:
+    made = pod(Container(name="app", image=image, imagePullPolicy="Always"), name=name)
+    for each in secrets:
+        made.spec.imagePullSecrets.add(name=each)
+    return made
 
 
 def _second_runs(node: RealNode) -> list[tuple[str, str]]:
