@@ -102,7 +102,7 @@ def test_why_a_secret_is_exposed_and_no_log_has_it(cli: Cli) -> None:
 
 
 def test_the_example_describes_its_namespace(cli: Cli) -> None:
-    cli.ok("apply", "-f", str(ROOT / "examples" / "18-policies.yaml"))
+    cli.ok("apply", "-f", str(ROOT / "examples" / "19-policies.yaml"))
     told = cli.ok("describe", "namespace", "guarded").out
     assert "Resource Quotas\n  Name:  budget\n" in told
     assert "Resource Limits\n" in told
