@@ -3,27 +3,25 @@
 Words and exit codes are kubectl's.
 """
 
-import sys
 from typing import Any
 
-from api import kinds, rbac
-from api.errors import NotFound
+from api import kinds
 from api.kinds import Kind, by_resource, find
-from cli import subcommands
+from cli import reconciling, subcommands
 from cli.command import Command, Session
-from cli.errors import CommandError, UsageError
+from cli.describe.access import HEADER, rule_rows, words
+from cli.errors import UsageError
 from cli.flags import Flag, switch
-from cli.manifests import FILENAME, RECURSIVE, VALIDATE, Manifest
+from cli.manifests import FILENAME, RECURSIVE, VALIDATE
 from cli.output.chosen import OUTPUT
 from cli.output.table import render
-from cli.resources import ALL_NAMESPACES, qualified
+from cli.resources import ALL_NAMESPACES
 from cli.rights import SPECIAL
 from cli.subcommands import Action
-from cli.writing import DRY_RUN, dry_run, each, read, tell
+from cli.writing import DRY_RUN, tell
 
 COMMON = ("create", "get", "list", "watch", "update", "patch", "delete", "deletecollection", "*")
 SPECIAL_VERBS = ("bind", "impersonate", "escalate", "approve", "sign", "use", "head", "post", "put")
-RBAC_KINDS = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
 def _review(name: str) -> Kind:
@@ -99,34 +97,10 @@ def _list(session: Session) -> int:
     status = session.server.create(kind, review, "").status
     if status.incomplete:
         session.warn(f"Warning: the list may be incomplete: {status.evaluationError}")
-    rows = (
-        []
-        if session.flags.on("no-headers")
-        else [["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]]
-    )
-    for line in render([*rows, *table(status)]):
+    head = [] if session.flags.on("no-headers") else [HEADER]
+    for line in render([*head, *rule_rows(status.resourceRules, status.nonResourceRules)]):
         session.say(line)
     return 0
-
-
-def table(status: Any) -> list[list[str]]:
-    """One row for each resource of each rule, those of the same verbs put together."""
-    verbs: dict[tuple[str, str, str], dict[str, None]] = {}
-    for rule in status.resourceRules:
-        for group in rule.apiGroups or [""]:
-            for resource in rule.resources:
-                full = f"{resource}.{group}" if group else resource
-                place = (full, "[]", _words(rule.resourceNames))
-                verbs.setdefault(place, {}).update(dict.fromkeys(rule.verbs))
-    for rule in status.nonResourceRules:
-        for url in rule.nonResourceURLs:
-            verbs.setdefault(("", _words([url]), "[]"), {}).update(dict.fromkeys(rule.verbs))
-    rows = [[*place, _words(list(said))] for place, said in verbs.items()]
-    return sorted(rows, key=lambda row: (row[0] == "", row))
-
-
-def _words(words: Any) -> str:
-    return f"[{' '.join(words)}]"
 
 
 # whoami
@@ -152,109 +126,10 @@ def _who(info: Any) -> list[list[str]]:
     if info.uid:
         rows.append(["UID", info.uid])
     if info.groups:
-        rows.append(["Groups", _words(info.groups)])
+        rows.append(["Groups", words(info.groups)])
     extra = to_json(info).get("extra", {})
-    rows += [[f"Extra: {key}", _words(extra[key])] for key in sorted(extra)]
+    rows += [[f"Extra: {key}", words(extra[key])] for key in sorted(extra)]
     return rows
-
-
-# reconcile
-
-
-def reconcile(session: Session) -> int:
-    if session.args:
-        raise UsageError(f"auth reconcile takes a file: -f FILENAME, not {session.args[0]!r}")
-    manifests = read(session, lambda _manifest, _others: None)
-    for manifest in manifests:
-        if manifest.kind.name not in RBAC_KINDS:
-            raise CommandError(
-                "only rbac.authorization.k8s.io/v1 is supported: not "
-                f"*{manifest.kind.api_version}.{manifest.kind.name}"
-            )
-    mode = dry_run(session)
-    return each(session, manifests, lambda manifest: _reconcile(session, manifest, mode))
-
-
-def _reconcile(session: Session, manifest: Manifest, mode: str) -> None:
-    kind, wanted = manifest.kind, manifest.object
-    namespace = manifest.namespace if kind.namespaced else ""
-    _complete(wanted)
-    try:
-        found = session.server.get(kind, wanted.metadata.name, namespace)
-    except NotFound:
-        done = _lacking_all(kind, wanted)
-        if mode != "client":
-            done_object = session.server.create(kind, wanted, namespace, dry_run=mode == "server")
-            wanted = done_object
-        _report(session, kind, wanted, done, "create")
-        return
-    role = kind.name in ("Role", "ClusterRole")
-    extra = session.flags.on("remove-extra-permissions" if role else "remove-extra-subjects")
-    form = rbac.reconciled_role if role else rbac.reconciled_binding
-    result = form(found, wanted, remove_extra=extra)
-    if result.changed and mode != "client":
-        _write(session, kind, result, namespace, mode)
-    what = "" if not result.changed else "recreate" if result.replaced else "update"
-    _report(session, kind, result.object, result, what)
-
-
-def _write(
-    session: Session, kind: Kind, result: rbac.Reconciled, namespace: str, mode: str
-) -> None:
-    server, dry = session.server, mode == "server"
-    if not result.replaced:
-        server.update(kind, result.object, namespace, dry_run=dry)
-        return
-    from proto.v1.meta_pb2 import DeleteOptions
-
-    if not dry:
-        server.delete(kind, result.object.metadata.name, namespace, DeleteOptions())
-        server.create(kind, result.object, namespace)
-
-
-def _complete(obj: Any) -> None:
-    """What the server fills in, so that it does not look like a difference."""
-    for subject in getattr(obj, "subjects", ()):
-        if subject.kind in ("User", "Group"):
-            subject.apiGroup = subject.apiGroup or rbac.GROUP
-    if hasattr(obj, "roleRef"):
-        obj.roleRef.apiGroup = obj.roleRef.apiGroup or rbac.GROUP
-
-
-def _lacking_all(kind: Kind, wanted: Any) -> rbac.Reconciled:
-    if kind.name in ("Role", "ClusterRole"):
-        return rbac.Reconciled(wanted, True, missing_rules=rbac.rules_of(wanted.rules))
-    return rbac.Reconciled(wanted, True, missing_subjects=list(wanted.subjects))
-
-
-def _report(session: Session, kind: Kind, obj: Any, done: rbac.Reconciled, what: str) -> None:
-    if session.flags.text("output"):
-        tell(session, kind, obj, "reconciled")
-        return
-    session.say(f"{qualified(kind, obj.metadata.name)} reconciled")
-    if what:
-        session.say(f"\treconciliation required {what}")
-    removed = session.flags.on("remove-extra-permissions")
-    _section(session, "missing rules added", map(rbac.shown, done.missing_rules))
-    told = "extra rules removed" if removed else "extra rules detected"
-    _section(session, told, map(rbac.shown, done.extra_rules))
-    removed = session.flags.on("remove-extra-subjects")
-    _section(session, "missing subjects added", map(_subject, done.missing_subjects))
-    told = "extra subjects removed" if removed else "extra subjects detected"
-    _section(session, told, map(_subject, done.extra_subjects))
-
-
-def _section(session: Session, title: str, lines: Any) -> None:
-    for index, line in enumerate(lines):
-        if index == 0:
-            session.say(f"\t{title}:")
-        session.say(f"\t\t{line}")
-    sys.stdout.flush()
-
-
-def _subject(subject: Any) -> str:
-    where = f"{subject.namespace}/" if subject.namespace else ""
-    return f"{subject.kind} {where}{subject.name}"
 
 
 ACTIONS = {
@@ -270,7 +145,7 @@ ACTIONS = {
     ),
     "whoami": Action(whoami, (OUTPUT,)),
     "reconcile": Action(
-        reconcile,
+        reconciling.run,
         (
             FILENAME,
             RECURSIVE,

@@ -166,6 +166,6 @@ CREATE = Command(
   helmling create namespace shop --dry-run=client -o yaml""",
     run=run,
     flags=ALL_FLAGS,
-    actions=creating.WORDS,
+    actions=tuple(dict.fromkeys(word.partition(" ")[0] for word in creating.WORDS)),
     complete="names",
 )

@@ -1,38 +1,42 @@
 """Roles, bindings and ServiceAccounts in words."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 from cli.describe.lines import NONE, Field, fields, identity, marks, table
+
+HEADER = ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]
 
 
 def describe_role(role: Any) -> list[str]:
     """The rules as a table: one line for each resource, verbs put together."""
     meta = role.metadata
     lines = fields([*_names(meta), *marks(meta)])
-    head = ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]
-    return [*lines, "PolicyRule:", *table(head, _rules(role.rules))]
+    return [*lines, "PolicyRule:", *table(HEADER, rule_rows(role.rules, role.rules))]
 
 
 def _names(meta: Any) -> list[Any]:
     return identity(meta, namespaced=bool(meta.namespace))
 
 
-def _rules(rules: Iterable[Any]) -> list[list[str]]:
+def rule_rows(rules: Iterable[Any], addresses: Iterable[Any]) -> list[list[str]]:
+    """One row for each resource (or address) of each rule; the verbs of the same are put together."""
     verbs: dict[tuple[str, str, str], dict[str, None]] = {}
     for rule in rules:
-        names = _words(rule.resourceNames)
-        for group in rule.apiGroups:
-            for resource in rule.resources:
-                full = f"{resource}.{group}" if group else resource
-                verbs.setdefault((full, "[]", names), {}).update(dict.fromkeys(rule.verbs))
+        for group, resource in product(rule.apiGroups, rule.resources):
+            full = f"{resource}.{group}" if group else resource
+            place = (full, "[]", words(rule.resourceNames))
+            verbs.setdefault(place, {}).update(dict.fromkeys(rule.verbs))
+    for rule in addresses:
         for url in rule.nonResourceURLs:
-            verbs.setdefault(("", _words([url]), "[]"), {}).update(dict.fromkeys(rule.verbs))
-    return sorted([*place, _words(said)] for place, said in verbs.items())
+            verbs.setdefault(("", words([url]), "[]"), {}).update(dict.fromkeys(rule.verbs))
+    rows = [[*place, words(said)] for place, said in verbs.items()]
+    return sorted(rows, key=lambda row: (row[0] == "", row))
 
 
-def _words(words: Iterable[str]) -> str:
-    return f"[{' '.join(words)}]"
+def words(each: Iterable[str]) -> str:
+    return f"[{' '.join(each)}]"
 
 
 def describe_binding(binding: Any) -> list[str]:

@@ -13,12 +13,12 @@ from api.client import Client, Selection
 from api.errors import AlreadyExists
 from api.informer import Informer, Informers
 from api.workqueue import WorkQueue
+from control_plane.apiserver.podaccount import CA_FILE, ROOT_CA
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.config_pb2 import ConfigMap
 from proto.v1.meta_pb2 import ObjectMeta
 
-ROOT_CA, CA_FILE = "kube-root-ca.crt", "ca.crt"
 ABOUT = "Contains a CA bundle that can be used to verify the API server when it is reached by its name in the cluster."
 # What should be in a namespace, made of what is there (None: nothing).
 Complete = Callable[[str, Any | None], Any]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from api.client import EVERYTHING, Client, Selection, WatchEvent
+from api.errors import Unavailable
 from proto.v1.cluster_pb2 import Event
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
@@ -215,3 +216,29 @@ def test_a_missing_pull_secret_is_told_and_may_not_matter() -> None:
         assert "FailedToRetrieveImagePullSecret" in await world.reasons()
 
     simulate(scenario)
+
+
+class Silent(Watching):
+    """A server that tells nothing of ConfigMaps for the first fake minute."""
+
+    async def list(self, kind: type[Any], which: Selection = EVERYTHING, **how: Any) -> Any:
+        if kind is ConfigMap and agent_world.now() < 60:
+            raise Unavailable("injected: nobody answers")
+        return await super().list(kind, which, **how)
+
+
+def test_an_object_that_is_not_told_is_not_taken_for_missing() -> None:
+    """An outage must not read as "there is none": that would leave out what is optional."""
+
+    async def scenario(world: World) -> None:
+        await world.client.create(config(color="blue"))
+        made = with_variable()
+        made.env[0].valueFrom.configMapKeyRef.optional = True
+        await world.create(pod(made))
+        found = await world.until(lambda p: "failed to sync cache" in waiting(p)[1])
+        assert waiting(found)[0] == "CreateContainerConfigError"
+        await world.until(is_ready)
+        assert agent_world.now() >= 60
+        assert (await variables(world))["COLOR"] == "blue"
+
+    simulate(scenario, wrap=Silent)

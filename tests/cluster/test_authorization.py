@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -122,7 +123,8 @@ async def world() -> AsyncIterator[World]:
         running = [tasks.create_task(server.run())]
         await server.prepare()
         informers = Informers(server.client)
-        parts = (aggregation.run, everywhere.accounts)
+        authorities = partial(everywhere.authorities, ca="the certificate")
+        parts = (aggregation.run, everywhere.accounts, authorities)
         running += [tasks.create_task(part(server.client, informers)) for part in parts]
         running.append(tasks.create_task(informers.run()))
         doors = (
@@ -686,6 +688,28 @@ def test_every_namespace_has_a_default_account() -> None:
             return {"shop", "default", "kube-system"} <= await names()
 
         await eventually(everywhere_there)
+
+    run(scenario)
+
+
+def test_whom_to_believe_is_told_in_every_namespace_and_put_back() -> None:
+    async def scenario(here: World) -> None:
+        async def told() -> str:
+            try:
+                found = await here.root.get(ConfigMap, "kube-root-ca.crt", "default")
+            except NotFound:
+                return ""
+            return found.data["ca.crt"]
+
+        async def right() -> bool:
+            return await told() == "the certificate"
+
+        await eventually(right)
+        change = {"data": {"ca.crt": "another"}}
+        await here.root.patch(ConfigMap, "kube-root-ca.crt", "default", change)
+        await eventually(right)
+        await here.root.delete(ConfigMap, "kube-root-ca.crt", "default")
+        await eventually(right)
 
     run(scenario)
 
