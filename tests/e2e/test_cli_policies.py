@@ -131,9 +131,11 @@ def test_who_asks_as_another_is_in_the_log(cli: Cli) -> None:
 
 
 def test_who_enters_a_container_is_in_the_log(cli: Cli) -> None:
-    cli.fails("exec", "nobody", "--", "sh")
+    cli.ok("run", "web", "--image=helmling/hello:v1")
+    cli.ok("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    cli.run("exec", "web", "--", "true")
     found = [each for each in lines(cli) if each["objectRef"].get("subresource") == "exec"]
     assert [(each["stage"], each["objectRef"]["name"]) for each in found] == [
-        ("ResponseStarted", "nobody"),
-        ("ResponseComplete", "nobody"),
+        ("ResponseStarted", "web"),
+        ("ResponseComplete", "web"),
     ]
