@@ -6,7 +6,7 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cli import generate
+from cli import creating_config, generate, rights, sources, tokens
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag
@@ -22,6 +22,13 @@ class Maker:
     words: tuple[str, ...]  # what the kind is called on the command line
     make: Callable[[Session, str], Plain]  # may ask the server; does not write
     flags: Sequence[Flag] = ()
+    kind: str = ""  # what it makes, where that is not the first of the words
+    # Instead of making an object: asks the server for something, and prints it.
+    run: Callable[[Session, str], int] | None = None
+
+    @property
+    def makes(self) -> str:
+        return self.kind or self.words[0]
 
 
 def maker(word: str) -> Maker:
@@ -114,7 +121,16 @@ def _require(session: Session, *names: str) -> None:
         raise UsageError(f"required flag(s) {missing} not set")
 
 
-MAKERS = (
+MAKERS: tuple[Maker, ...] = (
+    Maker(("configmap", "cm"), creating_config.config_map, sources.FLAGS),
+    Maker(("secret generic",), creating_config.generic, creating_config.GENERIC_FLAGS, "secret"),
+    Maker(
+        ("secret docker-registry",),
+        creating_config.docker_registry,
+        creating_config.REGISTRY_FLAGS,
+        "secret",
+    ),
+    Maker(("secret tls",), creating_config.tls, creating_config.TLS_FLAGS, "secret"),
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),
@@ -149,5 +165,21 @@ MAKERS = (
         ),
     ),
 )  # fmt: skip
+MAKERS += (
+    Maker(("serviceaccount", "sa"), rights.service_account),
+    Maker(("role",), rights.role, rights.ROLE_FLAGS),
+    Maker(("clusterrole",), rights.cluster_role, rights.CLUSTER_ROLE_FLAGS),
+    Maker(
+        ("rolebinding",),
+        rights.role_binding,
+        (rights.ROLE, rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(
+        ("clusterrolebinding",),
+        rights.cluster_role_binding,
+        (rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(("token",), rights.service_account, tokens.FLAGS, run=tokens.print_token),
+)
 WORDS = tuple(each.words[0] for each in MAKERS)
 ALL_FLAGS = tuple({flag.name: flag for each in MAKERS for flag in each.flags}.values())

@@ -30,8 +30,17 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.controllers import events, garbage, jointokens, namespace, podgc
+from control_plane.controllers import (
+    aggregation,
+    events,
+    everywhere,
+    garbage,
+    jointokens,
+    namespace,
+    podgc,
+)
 from control_plane.controllers.certificates import main as certificates
+from control_plane.controllers.configrollout import main as configrollout
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
@@ -47,6 +56,7 @@ from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
+from control_plane.pki.serviceaccounts import AccountTokens, Key
 from control_plane.scheduler import main as scheduler
 from control_plane.store import compactor
 from control_plane.store.open import open_store
@@ -83,6 +93,8 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    everywhere.accounts,
+    aggregation.run,
     jointokens.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
@@ -95,6 +107,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
+    _recorded("config-rollout-controller", configrollout.run),
 )
 
 
@@ -125,6 +138,7 @@ class Options:
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
+    mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
@@ -154,7 +168,9 @@ async def serve(options: Options) -> None:
         store = await open_store(options.store_url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store, tolerance=options.nodes.tolerance)
+                server = ApiServer(
+                    store, tolerance=options.nodes.tolerance, mount_tokens=options.mount_tokens
+                )
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(server.run()),
@@ -189,12 +205,14 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
     await server.prepare()
     informers = Informers(server.client)
+    accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
-                tokens=[JoinTokens(server.client)],
+                tokens=[JoinTokens(server.client), accounts],
+                accounts=accounts,
             )
         )
         server.about.port, server.about.token_port = ports
@@ -207,7 +225,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
+            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
@@ -221,13 +239,16 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
             task.cancel()
 
 
-def _signer(keeper: Keeper, options: Options) -> Part:
-    """The one controller that holds the authority's key."""
+def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
+    """The one controller that holds the authority's key, and the one that tells everybody its certificate."""
 
-    async def part(client: Client, informers: Informers) -> None:
+    async def signer(client: Client, informers: Informers) -> None:
         await certificates.run(client, informers, keeper.authority, options.certificate_life)
 
-    return part
+    async def publisher(client: Client, informers: Informers) -> None:
+        await everywhere.authorities(client, informers, keeper.authority.pem.decode())
+
+    return signer, publisher
 
 
 def _names(options: Options) -> list[str]:

@@ -98,11 +98,15 @@ def as_applied(plain: dict[str, Any]) -> str:
 
 def _subcommand(session: Session) -> int:
     word, *names = session.args
+    if word == "secret":
+        word = f"{word} {names.pop(0)}" if names else word
     maker = creating.maker(word)
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
-    kind, plain = kinds.find(maker.words[0]), maker.make(session, names[0])
+    if maker.run is not None:
+        return maker.run(session, names[0])
+    kind, plain = kinds.find(maker.makes), maker.make(session, names[0])
     assert kind is not None
     mode = dry_run(session)
     namespace = session.namespace_if_known if mode == "client" else session.namespace
@@ -143,6 +147,20 @@ CREATE = Command(
   helmling create job once --image=helmling/hello:v1 -- date
   helmling create cronjob tidy --image=helmling/hello:v1 --schedule="*/5 * * * *" -- date
   helmling create job tidy-now --from=cronjob/tidy
+
+  # Create settings, and passwords that nobody sees in a manifest
+  helmling create configmap app --from-literal=color=blue --from-file=app.conf
+  helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
+  helmling create secret tls web --cert=web.crt --key=web.key
+  helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
+  # Let jane read the pods of a namespace
+  helmling create role reader --verb=get,list,watch --resource=pods,pods/log
+  helmling create rolebinding jane-reads --role=reader --user=jane
+
+  # An identity for programs, and a token of it that holds for ten minutes
+  helmling create serviceaccount robot
+  helmling create token robot --duration=10m
 
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",

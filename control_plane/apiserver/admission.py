@@ -6,18 +6,21 @@ transaction that writes the object demands that version: when the namespace begi
 refused and everything is looked at again. So a namespace that is deleted can be emptied once, and is empty then.
 """
 
+import random
 from dataclasses import dataclass
 from typing import Any
 
 from api import kinds
 from api.kinds import Kind
-from control_plane.apiserver import defaults, refusals
+from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
+from control_plane.apiserver import defaults, podaccount, refusals
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.store.contract import Item, Store
+from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.pod_pb2 import Pod
 
-NAMESPACES = kinds.of(Namespace)
+NAMESPACES, ACCOUNTS = kinds.of(Namespace), kinds.of(ServiceAccount)
 # Made at the first start; whoever could delete them would break the cluster.
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -27,6 +30,10 @@ def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
     if isinstance(obj, Pod):
         defaults.default_tolerations(obj, tolerance)
         defaults.default_priority(obj)
+
+
+def _letters() -> str:
+    return "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
 
 
 Expected = dict[str, int]  # keys in the store, and the revisions that they must still have
@@ -41,8 +48,12 @@ class _Seen:
 class Admission:
     """Remembers what it has read of each namespace, by its revision."""
 
-    def __init__(self, store: Store, tolerance: Tolerance = KUBERNETES) -> None:
+    def __init__(
+        self, store: Store, tolerance: Tolerance = KUBERNETES, *, mount_tokens: bool = False
+    ) -> None:
+        """`mount_tokens`: there is somebody who makes them (control_plane/pki/serviceaccounts.py)."""
         self._store, self._tolerance = store, tolerance
+        self._mount_tokens = mount_tokens
         self._seen: dict[str, _Seen] = {}  # by key
 
     def amend(self, obj: Any) -> None:
@@ -54,6 +65,8 @@ class Admission:
         if not kind.namespaced:
             return {}
         namespace = obj.metadata.namespace
+        if isinstance(obj, Pod):
+            await self._account(obj)
         key = kinds.key(NAMESPACES, "", namespace)
         seen = self._seen.get(key) or await self._look(key)
         if seen is None or seen.terminating:  # it may be back, under the same name
@@ -64,6 +77,24 @@ class Admission:
             name = obj.metadata.name or obj.metadata.generateName
             raise refusals.namespace_terminating(kind, name, namespace)
         return {key: seen.revision}
+
+    async def _account(self, pod: Pod) -> None:
+        """The pod gets what its ServiceAccount gives. Raises Forbidden: there is none.
+
+        `default` may still be on its way into a new namespace; nobody waits for it, since nothing is in it yet.
+        """
+        podaccount.name_account(pod)
+        namespace, name = pod.metadata.namespace, pod.spec.serviceAccountName
+        item = await self._store.get(kinds.key(ACCOUNTS, namespace, name))
+        if item is None and name != podaccount.DEFAULT:
+            told = (
+                f"error looking up service account {namespace}/{name}: "
+                f'serviceaccount "{name}" not found'
+            )
+            raise refusals.forbidden(kinds.of(Pod), pod.metadata.name, told)
+        account = ServiceAccount() if item is None else ServiceAccount.FromString(item.value)
+        if self._mount_tokens:
+            podaccount.complete(pod, account, _letters)
 
     async def _look(self, key: str) -> _Seen | None:
         return self.learn(key, await self._store.get(key))

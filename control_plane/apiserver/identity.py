@@ -12,6 +12,7 @@ from api.identities import MASTERS as MASTERS
 from api.identities import NODES as NODES
 
 AUTHENTICATED = "system:authenticated"  # the group of everyone who has shown who he is
+ACCOUNTS = "system:serviceaccounts"  # the group of all ServiceAccounts; with ":NAMESPACE", those of one namespace
 
 
 @dataclass(frozen=True, slots=True)

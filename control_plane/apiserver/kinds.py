@@ -10,10 +10,12 @@ from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
 from control_plane.apiserver import (
+    access,
     autoscaling,
     batch,
     budgets,
     certificates,
+    config,
     defaults,
     stateful,
     workloads,
@@ -229,7 +231,9 @@ _ALL = (
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
-    *autoscaling.STRATEGIES,
     *certificates.STRATEGIES,
+    *access.STRATEGIES,
+    *config.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -63,6 +63,15 @@ GONE: Final = _Gone()
 Change = Callable[[Any], Any | _Gone]
 
 
+# Sees an object before it is written, new and old (None: there is none), and raises Forbidden if the caller may not do
+# just that: for rights that depend on what is in the object.
+Guard = Callable[[Place, Any | None, Any | None], None]
+
+
+def unguarded(place: Place, new: Any | None, old: Any | None) -> None:
+    """Everything is allowed that came so far."""
+
+
 class Registry:
     def __init__(
         self,
@@ -70,8 +79,10 @@ class Registry:
         strategies: Mapping[Kind, Strategy],
         admission: Admission,
         metrics: Metrics,
+        guard: Guard = unguarded,
     ) -> None:
         self._store = store
+        self._guard = guard
         self._strategies = strategies
         self._admission = admission
         self.metrics = metrics
@@ -80,9 +91,11 @@ class Registry:
         return self._strategies[kind]
 
     async def get(self, place: Place) -> Stored:
-        """Raises NotFound."""
+        """Raises NotFound, MethodNotAllowed."""
         if place.scale:
             scaling.check(place.kind, "get")
+        elif place.subresource:  # or a right to read pods/log would be one to read pods
+            _part(self._strategies[place.kind], place, "get")
         if not place.kind.stored:
             return self._measured(place)
         with store_errors():
@@ -141,6 +154,7 @@ class Registry:
         strategy.prepare_create(obj)
         if causes := strategy.validate(obj):
             raise Invalid.because(kind.name, obj.metadata.name, causes)
+        self._guard(Place(kind, obj.metadata.namespace, obj.metadata.name), obj, None)
         key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
         value = obj.SerializeToString()
         while True:
@@ -211,6 +225,7 @@ class Registry:
             new.metadata.generation += 1
         if wrong := [*causes, *validate(new, old)]:
             raise Invalid.because(kind.name, place.name, wrong)
+        self._guard(place, new, old)
         return GONE if deletion.is_over(new) else new
 
     async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
@@ -228,6 +243,7 @@ class Registry:
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            self._guard(place, None, old)
             deletion.check_preconditions(strategy, old, how)
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old
@@ -279,8 +295,8 @@ def _serialise(obj: Any) -> bytes:
     return bytes(obj.SerializeToString())
 
 
-def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
-    """Who prepares and who validates a write of this part of an object."""
+def _part(strategy: Strategy, place: Place, verb: str = "update") -> tuple[Any, Any]:
+    """Who prepares and who validates a write of this part. Raises MethodNotAllowed: there is no such part."""
     if place.subresource in ("", scaling.SUBRESOURCE):
         return strategy.prepare_update, strategy.validate_update
     if place.subresource == "status" and place.kind.status:
@@ -289,4 +305,4 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_finalize, no_causes
     if place.subresource == "approval" and strategy.prepare_approval:
         return strategy.prepare_approval, strategy.validate_approval
-    raise refusals.not_allowed(place.kind, "update", place.subresource)
+    raise refusals.not_allowed(place.kind, verb, place.subresource)

@@ -16,9 +16,11 @@ import grpc
 from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
-from api.errors import ApiError, BadRequest, status_of
+from api.errors import ApiError, status_of
 from api.grpc_server import Admit, Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.questions import Questions
 from control_plane.apiserver.collection import Step, delete_collection, run_all
 from control_plane.apiserver.evict import SUBRESOURCE, evict
 from control_plane.apiserver.patching import Patch
@@ -57,10 +59,14 @@ class About:
 class Resources:
     """The service `Resources` of proto/v1/service.proto."""
 
-    def __init__(self, registry: Registry, reads: Reads, about: About) -> None:
+    def __init__(
+        self, registry: Registry, reads: Reads, about: About, gate: Gate, questions: Questions
+    ) -> None:
         self._registry = registry
         self._reads = reads
         self._about = about
+        self._gate = gate
+        self._questions = questions
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
@@ -76,7 +82,7 @@ class Resources:
             "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs, admit=admit, encoded=True)
+        return handler_of("Resources", self._gate.guarded(verbs), admit=admit, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
@@ -100,7 +106,7 @@ class Resources:
         return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
 
     def _strategy(self, target: pb.Target) -> Strategy:
-        return self._registry.strategy(requests.kind_of(target))
+        return self._registry.strategy(requests.stored_kind_of(target))
 
     async def _watch(self, request: pb.WatchRequest, context: Context) -> None:
         strategy = self._strategy(request.target)
@@ -149,6 +155,8 @@ class Resources:
         if target.subresource == SUBRESOURCE and kind.plural == "pods":
             how = requests.eviction_of(target, request.object, request.options)
             return await evict(self._registry, self._reads, requests.place_of(target), how)
+        if self._questions.answers(kind, target.subresource):
+            return await self._questions.ask(target, request.object, request.options)
         if target.subresource:
             raise refusals.not_allowed(kind, "create", target.subresource)
         obj = requests.object_of(target, kind, request.object, request.options)
@@ -208,9 +216,6 @@ class Resources:
         async def patch() -> Stored:
             return (await self._do_patch(item.patch))[0]
 
-        async def nothing() -> Stored:
-            raise BadRequest("an item of a batch must be a create, update, patch or delete")
-
         verb = item.WhichOneof("verb")
         writes: dict[str | None, Callable[[], Awaitable[Stored]]] = {
             "create": lambda: self._do_create(item.create),
@@ -220,7 +225,12 @@ class Resources:
         }
         target = getattr(item, verb).target if verb else pb.Target()
         about = (target.group, target.resource, target.namespace, target.name or id(item))
-        return about, writes.get(verb, nothing)
+
+        async def write() -> Stored:
+            self._gate.check_item(verb or "", getattr(item, verb) if verb else None)
+            return await writes[verb]()
+
+        return about, write
 
     async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
         self._registry.metrics.take(request.reports)
