@@ -25,6 +25,7 @@ from control_plane.store.contract import (
     Store,
 )
 from control_plane.store.open import open_store
+from tests.encryption import open_encrypted
 from tests.etcd_server import EtcdServers
 
 KEYS = ["/a", "/a/b", "/a/c", "/a0", "/b"]
@@ -46,14 +47,19 @@ class Subject:
         self.url = url
 
     async def open(self) -> None:
-        self.store: Store = await open_store(self.url)
+        self.store: Store = await self._opened()
         self.base = await self.store.revision()
 
     async def reopen(self) -> None:
-        if self.url.startswith("memory"):
+        if "memory" in self.url:
             return  # it would forget everything; the others must not
         await self.store.close()
-        self.store = await open_store(self.url)
+        self.store = await self._opened()
+
+    async def _opened(self) -> Store:
+        """A plain one, or an encrypted one."""
+        inner = self.url.removeprefix("encrypted+")
+        return await (open_store(inner) if inner == self.url else open_encrypted(inner))
 
     def absolute(self, revision: int) -> int:
         return revision + self.base if revision else revision
@@ -207,6 +213,12 @@ def servers(tmp_path: Path) -> Iterator[EtcdServers]:
 
 def test_sqlite_agrees_with_memory() -> None:
     agree(["sqlite://{directory}/store.db"], lambda: None, examples=60)
+
+
+def test_encrypted_stores_agree_with_memory() -> None:
+    """Who uses them cannot tell."""
+    encrypted = ["encrypted+memory://", "encrypted+sqlite://{directory}/store.db"]
+    agree(encrypted, lambda: None, examples=40)
 
 
 @pytest.mark.etcd
