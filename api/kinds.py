@@ -16,6 +16,7 @@ from proto.v1.apps_pb2 import (
 )
 from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import (
@@ -103,6 +104,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
     Kind(Event, "", "v1", "events", ("ev",), status=False, collected=False),
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
+    Kind(ConfigMap, "", "v1", "configmaps", ("cm",), status=False),
+    Kind(Secret, "", "v1", "secrets", (), status=False),
     Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
     Kind(DaemonSet, "apps", "v1", "daemonsets", ("ds",), categories=("all",)),

@@ -93,6 +93,18 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
     },
+    "ConfigMap": {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+        "data": {"color": "blue"},
+    },
+    "Secret": {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": "default"},
+        "stringData": {"password": "hunter2"},
+    },
     "Lease": {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

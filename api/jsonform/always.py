@@ -23,6 +23,8 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "Node": {"metadata": dict, "spec": dict, "status": dict},
     "Namespace": {"metadata": dict, "spec": dict, "status": dict},
     "Lease": {"metadata": dict, "spec": dict},
+    "ConfigMap": {"metadata": dict},
+    "Secret": {"metadata": dict},
     "ReplicaSet": {"metadata": dict, "spec": dict, "status": dict},
     "Deployment": {"metadata": dict, "spec": dict, "status": dict},
     "DaemonSet": {"metadata": dict, "spec": dict, "status": dict},

@@ -13,6 +13,7 @@ from control_plane.apiserver import (
     autoscaling,
     batch,
     budgets,
+    config,
     defaults,
     stateful,
     workloads,
@@ -229,5 +230,6 @@ _ALL = (
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
     *autoscaling.STRATEGIES,
+    *config.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

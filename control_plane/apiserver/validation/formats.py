@@ -24,6 +24,11 @@ _HEADER_SHAPE = shape(
     "[-A-Za-z0-9]+",
     ("X-Header-Name",),
 )
+_KEY_SHAPE = shape(
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    "[-._a-zA-Z0-9]+",
+    ("key.name", "KEY_NAME", "key-name"),
+)
 _SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 
 
@@ -83,6 +88,25 @@ def sysctl_name(text: str) -> tuple[str, ...]:
     return () if re.fullmatch(_SYSCTL, text) else (f"must have the form of {_SYSCTL}",)
 
 
+@lru_cache(maxsize=4096)
+def config_key(text: str) -> tuple[str, ...]:
+    """A key of a ConfigMap or Secret: a file name that leads nowhere else, and hides nothing of ours ("..data")."""
+    checks = (
+        (len(text) > 253, too_long(253)),
+        (re.fullmatch("[-._a-zA-Z0-9]+", text) is None, _KEY_SHAPE),
+        (text == ".", "must not be '.'"),
+        (text == "..", "must not be '..'"),
+        (text.startswith("..") and text != "..", "must not start with '..'"),
+    )
+    return tuple(told for failed, told in checks if failed)
+
+
+def volume_path(text: str) -> tuple[str, ...]:
+    """Where a file lies in a volume: below it, and not under a name that the node keeps for itself ("..data")."""
+    told = relative_path(text)
+    return told or (("must not start with '..'",) if text.startswith("..") else ())
+
+
 def relative_path(text: str) -> tuple[str, ...]:
     """A path that stays below where it begins."""
     checks = (
@@ -103,4 +127,5 @@ FORMATS: dict[str, Check] = {
     "absolute-path": absolute_path,
     "ip": ip,
     "cidr": cidr,
+    "config-key": config_key,
 }
