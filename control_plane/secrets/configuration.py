@@ -11,10 +11,10 @@
             secret: …                          # 16, 24 or 32 bytes in base64
       - identity: {}
 
-The first rule that covers a resource decides. Its first key writes; all keys of the file read. `identity` leaves values as
-they are: as the first it switches encryption off, further down it allows values that were written before (which here
-is always allowed: a value says itself whether it is sealed). Everything that is wrong is said at once, each with its path in
-the file, and no message ever quotes a key.
+The first rule that covers a resource decides. Its first key writes; all keys of the file read. `identity` leaves
+values as they are: as the first it switches encryption off, further down it allows values that were written before
+(which here is always allowed: a value says itself whether it is sealed). Everything that is wrong is said at once,
+each with its path in the file, and no message ever quotes a key.
 """
 
 import binascii

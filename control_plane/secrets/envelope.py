@@ -4,9 +4,9 @@
     length (2 bytes), data key           the data key, sealed by the provider with the key of that name
     nonce (12 bytes), ciphertext, tag    the object: AES-256-GCM with the data key
 
-Every write draws a data key of its own. So whatever provider the file names, the object itself is under AES-256-GCM, and
-bound to its key in the store: bytes that somebody moves to another key do not open there. And the keys in the file
-seal 32 random bytes a time and nothing that anybody could know.
+Every write draws a data key of its own. So whatever provider the file names, the object itself is under AES-256-GCM,
+and bound to its key in the store: bytes that somebody moves to another key do not open there. And the keys in the
+file seal 32 random bytes a time and nothing that anybody could know.
 
 Values that Kubernetes wrote begin with `k8s:enc:PROVIDER:v1:KEYNAME:` and are the provider's bytes alone. They are
 read, so that a store can be taken over; nothing is written like that.

@@ -5,10 +5,10 @@ turning and xoring sixteen numbers. HSalsa20 makes a new key from a key and 16 b
 nonce of 24 bytes is long enough to be drawn at random for ever. The first 32 bytes of its stream are the key of the
 Poly1305 tag (which `cryptography` does have), the rest is xored onto the message.
 
-Python takes a tenth of a millisecond for a block. What is written here is a data key of 32 bytes (envelope.py), so one
-block does; only values that Kubernetes itself has written in this form are longer, and they are read once, to be written
-anew. Nothing in it branches on the key or looks it up in tables; but Python's numbers make no promise about time, so whoever
-shares the processor with people that measure it chooses aesgcm, which is the default.
+Python takes a tenth of a millisecond for a block. What is written here is a data key of 32 bytes (envelope.py), so
+one block does; only values that Kubernetes itself has written in this form are longer, and they are read once, to be
+written anew. Nothing in it branches on the key or looks it up in tables; but Python's numbers make no promise about
+time, so whoever shares the processor with people that measure it chooses aesgcm, which is the default.
 """
 
 from struct import pack, unpack

@@ -3,13 +3,14 @@
 It keeps the store's contract (store/contract.py) over any other implementation. Who uses it sees plain bytes; what it
 stands on sees keys, revisions and sealed bytes, and so do its files, its write-ahead logs, its snapshots and its wire.
 
-A value that no key opens is handed out as `Unreadable`, in the place where it is: a list that refused to show
-the others because of it would turn one lost object into the loss of a kind. Whoever means that one object finds out there.
+A value that no key opens is handed out as `Unreadable`, in the place where it is: a list that refused to show the
+others because of it would turn one lost object into the loss of a kind. Whoever means that one object finds out
+there.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from control_plane.secrets.ring import Ring
@@ -20,6 +21,7 @@ from control_plane.store.contract import (
     Item,
     Listing,
     Store,
+    Unreadable,
     check_transaction,
 )
 
@@ -62,6 +64,23 @@ class EncryptedStore:
                 raise Conflict(
                     {k: self._opened(item) if item else None for k, item in conflict.found.items()}
                 ) from None
+
+    async def reseal(self, item: Item) -> bool:
+        """Store an item (as `inner` gave it) as it would be stored now; False: it is, or cannot be.
+
+        If somebody was quicker, that has done it.
+        """
+        with self._writing:
+            ring = self.ring
+            if ring.is_current(item.key, item.value):
+                return False
+            plain = ring.open(item.key, item.value)
+            if isinstance(plain, Unreadable):
+                return False
+            with suppress(Conflict):
+                sealed = ring.seal(item.key, plain)
+                await self.inner.txn({item.key: item.revision}, {item.key: sealed})
+            return True
 
     async def watch(self, prefix: str, *, after: int) -> AsyncGenerator[Batch, None]:
         async with aclosing(self.inner.watch(prefix, after=after)) as batches:
