@@ -1,6 +1,7 @@
 """The control plane, put together: store, API server, controllers, in one process. Read this to see what there is.
 
     store ── compactor
+      └─ encryption at rest ── the keeper of its keys
       └─ API server ── listens for clients and agents
            └─ client of the same process ── informers ── controllers
 
@@ -41,7 +42,11 @@ from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.controllers.tainteviction import main as tainteviction
 from control_plane.scheduler import main as scheduler
+from control_plane.secrets import keeper
+from control_plane.secrets.keeper import Keeper
+from control_plane.secrets.service import Encryption
 from control_plane.store import compactor
+from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
@@ -104,6 +109,14 @@ class NodeOptions:
 
 
 @dataclass(frozen=True)
+class EncryptionOptions:
+    """How what is stored is encrypted: control_plane/secrets."""
+
+    file: Path | None = None  # None: one of our own, in the data directory
+    accept_lost: bool = False  # begin with new keys though there are objects under old ones
+
+
+@dataclass(frozen=True)
 class Options:
     data_dir: Path = Path("/var/lib/helmling")
     store: str = ""  # a URL (store/open.py); empty: a SQLite file in data_dir
@@ -111,6 +124,7 @@ class Options:
     port: int = 6440  # 0: any
     parts: tuple[Part, ...] = PARTS
     nodes: NodeOptions = NodeOptions()
+    encryption: EncryptionOptions = EncryptionOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -130,10 +144,12 @@ async def serve(options: Options) -> None:
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
+            keys = await _keeper(store, options)
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store)
+                server = ApiServer(keys.store, services=[Encryption(keys)])
                 running = [
                     tasks.create_task(compactor.run(store)),
+                    tasks.create_task(keys.follow()),
                     tasks.create_task(server.run()),
                 ]
                 await _serve(server, options, stop)
@@ -142,6 +158,17 @@ async def serve(options: Options) -> None:
         finally:
             await store.close()
     log.info("stopped")
+
+
+async def _keeper(store: Store, options: Options) -> Keeper:
+    """Of the keys that the store is encrypted with."""
+    given = options.encryption.file
+    return await Keeper.open(
+        store,
+        given or options.data_dir / keeper.FILE,
+        given=given is not None,
+        accept_lost=options.encryption.accept_lost,
+    )
 
 
 def _collect_garbage_rarely() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.cluster.layout import PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag
+from cli.flags import Flag, switch
 from cli.kubeconfig import data_dir
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -32,6 +32,7 @@ def run(session: Session) -> int | None:
             f"--listen={where}: until there are certificates, only loopback is safe: 127.0.0.1:{PORT}"
         )
     level, store = log_level(session), session.flags.text("store")
+    given = session.flags.text("encryption-provider-config")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
     from control_plane.store.contract import CannotOpen
@@ -42,6 +43,10 @@ def run(session: Session) -> int | None:
         store=store,
         host=match["host"],
         port=int(match["port"]),
+        encryption=control_plane.EncryptionOptions(
+            file=Path(given).absolute() if given else None,
+            accept_lost=session.flags.on("accept-lost-secrets"),
+        ),
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
@@ -56,7 +61,8 @@ def run(session: Session) -> int | None:
 
 
 SERVER = Command(
-    usage="server [--listen=HOST:PORT] [--store=URL] [--data-dir=DIR] [--log-level=LEVEL]",
+    usage="server [--listen=HOST:PORT] [--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] "
+    "[--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
     "directory as soon as it listens. Ctrl-C or SIGTERM ends it; what it knows stays in the store.",
@@ -73,6 +79,9 @@ SERVER = Command(
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
+        Flag("encryption-provider-config", "What is encrypted at rest, and with which keys; default: encryption.yaml "
+             "in the data directory, made at the first start."),
+        switch("accept-lost-secrets", "When that file is gone: start with new keys, without what the old ones hid."),
         LOG_LEVEL,
     ),
 )  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any
 from api import kinds
 from api.kinds import Kind
 from control_plane.apiserver import defaults, refusals
-from control_plane.store.contract import Item, Store
+from control_plane.apiserver.unreadable import refusal
+from control_plane.store.contract import Item, Store, Unreadable
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.pod_pb2 import Pod
 
@@ -68,6 +69,8 @@ class Admission:
         if item is None:
             self._seen.pop(key, None)
             return None
+        if isinstance(item.value, Unreadable):
+            raise refusal(item.value.why)
         namespace = Namespace.FromString(item.value)
         seen = _Seen(item.revision, namespace.metadata.HasField("deletionTimestamp"))
         self._seen[key] = seen

@@ -1,7 +1,8 @@
 """The API server, put together: store → watch cache → registry and reads → clients inside and outside the process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import grpc
 import grpc.aio
@@ -30,10 +31,23 @@ class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
 
 
+class Service(Protocol):
+    """One service of proto/v1/service.proto."""
+
+    def handler(self) -> grpc.GenericRpcHandler: ...
+
+
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
-    def __init__(self, store: Store, strategies: Mapping[Kind, Strategy] = STRATEGIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        services: Sequence[Service] = (),
+    ) -> None:
+        """`services`: what else is offered at the same address."""
+        self._services = services
         self.cache = WatchCache(store, strategies)
         metrics = Metrics(strategies)
         self._registry = Registry(store, strategies, Admission(store), metrics)
@@ -65,7 +79,8 @@ class ApiServer:
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
         resources = Resources(self._registry, self._reads, lambda: self.cluster)
         streams = Streams(self.client)
-        server.add_generic_rpc_handlers((resources.handler(), streams.handler()))
+        services: tuple[Service, ...] = (resources, streams, *self._services)
+        server.add_generic_rpc_handlers(tuple(service.handler() for service in services))
         try:
             port = server.add_insecure_port(address)
         except RuntimeError:

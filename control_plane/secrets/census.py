@@ -1,7 +1,7 @@
 """Counting what is in the store, by the key it is under."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from control_plane.secrets.envelope import is_sealed
 from control_plane.secrets.plan import Census
@@ -12,7 +12,7 @@ EVERYTHING = "/"
 PAGE = 500  # items read at once
 
 
-async def stored(inner: Store) -> AsyncIterator[Item]:
+async def stored(inner: Store) -> AsyncGenerator[Item, None]:
     """Every item as it is stored. What exists throughout is seen; page by page, so it is not one moment's state."""
     after = ""
     while True:
@@ -27,7 +27,7 @@ async def stored(inner: Store) -> AsyncIterator[Item]:
 async def take(inner: Store, ring: Ring) -> Census:
     uses: Counter[tuple[str, str]] = Counter()
     lost: list[tuple[str, str]] = []
-    behind = 0
+    waiting: Counter[tuple[str, str]] = Counter()
     async for item in stored(inner):
         if not (is_sealed(item.value) or ring.writer(item.key).encrypts):
             continue  # plain, as it should be
@@ -36,5 +36,5 @@ async def take(inner: Store, ring: Ring) -> Census:
         if isinstance(opened, Unreadable):
             lost.append((item.key, opened.why))
         elif not ring.is_current(item.key, item.value):
-            behind += 1
-    return Census(uses, behind, tuple(lost))
+            waiting[use_of(item.value)] += 1
+    return Census(uses, waiting, tuple(lost))

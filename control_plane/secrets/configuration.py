@@ -75,7 +75,7 @@ class Rule:
 class Configuration:
     rules: tuple[Rule, ...]
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Every key once, in the order of the file."""
         return list(dict.fromkeys(key for rule in self.rules for key in rule.keys if key.encrypts))
 

@@ -7,8 +7,8 @@ what to do is decided in plan.py.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -100,7 +100,7 @@ class Keeper:
             await self.store.use(Ring(keyfile.read(self.path)))
             self._tell_lost(await self.census())
         except (CannotOpen, FileNotFoundError) as error:
-            log.error(
+            log.warning(
                 "encryption_configuration_refused going_on_with=the_last error=%r", str(error)
             )
         except StoreUnavailable as error:
@@ -120,20 +120,23 @@ class Keeper:
             found.lost[0][1],
         )
 
-    async def rotate(self) -> AsyncIterator[Progress]:
+    async def rotate(self) -> AsyncGenerator[Progress, None]:
         """To a new key; or the rest of a rotation that has begun. Raises NothingToRotate, Busy, CannotWrite."""
         async with self._alone():
             steps = plan.rotation(self.configuration, await self.census(), clock.now())
             if not isinstance(steps[0], AddKey):
                 yield Progress("finishing the rotation that was begun")
-            async for progress in self._perform(steps):
-                yield progress
+            async with aclosing(self._perform(steps)) as reports:
+                async for progress in reports:
+                    yield progress
 
-    async def reencrypt(self) -> AsyncIterator[Progress]:
+    async def reencrypt(self) -> AsyncGenerator[Progress, None]:
         """Whatever is not under the key that writes. Raises Busy, CannotWrite."""
         async with self._alone():
-            async for progress in self._perform(plan.reencryption(await self.census())):
-                yield progress
+            steps = plan.reencryption(await self.census())
+            async with aclosing(self._perform(steps)) as reports:
+                async for progress in reports:
+                    yield progress
 
     async def remove(self, name: str) -> None:
         """Raises StillNeeded, Busy, CannotWrite."""
@@ -150,7 +153,7 @@ class Keeper:
             await self._look_again()  # the file may be newer than our last look
             yield
 
-    async def _perform(self, steps: list[Step]) -> AsyncIterator[Progress]:
+    async def _perform(self, steps: list[Step]) -> AsyncGenerator[Progress, None]:
         for step in steps:
             yield Progress(str(step))
             match step:
@@ -160,8 +163,9 @@ class Keeper:
                 case Promote(name):
                     await self._put(plan.promoted(self.configuration, name))
                 case Rewrite():
-                    async for progress in self._rewrite():
-                        yield progress
+                    async with aclosing(self._rewrite()) as reports:
+                        async for progress in reports:
+                            yield progress
                 case Forget():
                     await self._forget()
 
@@ -178,7 +182,7 @@ class Keeper:
         self._stamp = keyfile.stamp(self.path)
         await self.store.use(ring)
 
-    async def _rewrite(self) -> AsyncIterator[Progress]:
+    async def _rewrite(self) -> AsyncGenerator[Progress, None]:
         done = 0
         for _ in range(PASSES):
             behind = (await self.census()).behind

@@ -44,8 +44,13 @@ class Census:
     """What is in the store."""
 
     uses: Mapping[Use, int] = field(default_factory=dict)  # objects under each key; identity: plain
-    behind: int = 0  # that would be stored otherwise if they were written now, and can be read
+    # Those of them that can be read, and would be stored otherwise if they were written now.
+    waiting: Mapping[Use, int] = field(default_factory=dict)
     lost: tuple[tuple[str, str], ...] = ()  # (key in the store, why it cannot be read)
+
+    @property
+    def behind(self) -> int:
+        return sum(self.waiting.values())
 
     def under(self, key: Key) -> int:
         return self.uses.get((key.provider, key.name), 0)
@@ -107,7 +112,11 @@ def reencryption(census: Census, *, everything: bool = False) -> list[Step]:
 def unfinished(configuration: Configuration, census: Census) -> bool:
     """Objects are left under a key of the file that does not write any more."""
     writers = {rule.writer for rule in configuration.rules}
-    return any(census.under(key) for key in configuration.keys() if key not in writers)
+    return any(
+        census.waiting.get((key.provider, key.name))
+        for key in configuration.all_keys()
+        if key not in writers
+    )
 
 
 def newest_waiting(configuration: Configuration) -> str:
@@ -126,7 +135,7 @@ def _waiting(rule: Rule) -> Iterator[Key]:
 def next_name(configuration: Configuration, now: datetime) -> str:
     """Later than all there are, whatever the clock says."""
     name = now.astimezone(UTC).strftime(STAMP)
-    stamped = [key.name for key in configuration.keys() if STAMPED.match(key.name)]
+    stamped = [key.name for key in configuration.all_keys() if STAMPED.match(key.name)]
     newest = max(stamped, default="")
     if name > newest:
         return name
@@ -150,7 +159,7 @@ def promoted(configuration: Configuration, name: str) -> Configuration:
 
 def without(configuration: Configuration, name: str, census: Census) -> Configuration:
     """The configuration when the key is removed. Raises StillNeeded."""
-    keys = {key.name: key for key in configuration.keys()}
+    keys = {key.name: key for key in configuration.all_keys()}
     if name not in keys:
         known = ", ".join(keys) or "none"
         raise StillNeeded(
@@ -162,6 +171,10 @@ def without(configuration: Configuration, name: str, census: Census) -> Configur
         )
     if count := census.under(keys[name]):
         objects = "1 object is" if count == 1 else f"{count} objects are"
+        if not census.waiting.get((keys[name].provider, name)):
+            raise StillNeeded(
+                f"{objects} under {name} and cannot be read: delete them first (`helmling secrets status` names them)"
+            )
         raise StillNeeded(
             f"{objects} still encrypted with {name}: run `helmling secrets reencrypt` first"
         )

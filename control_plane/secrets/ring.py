@@ -27,7 +27,7 @@ class Ring:
         self._prefixes = tuple(prefix for prefix, _ in self._rules)
         self._sealers: dict[Use, Sealer] = {
             (key.provider, key.name): CIPHERS[key.provider](key.secret)
-            for key in configuration.keys()
+            for key in configuration.all_keys()
         }
 
     def writer(self, key: str) -> Key:
