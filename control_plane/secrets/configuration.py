@@ -226,7 +226,7 @@ def _providers(keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
     """Neighbours of one provider are written together."""
     for provider, same in groupby(keys, key=lambda key: key.provider):
         if provider == IDENTITY:
-            yield {IDENTITY: {}}
+            yield from ({IDENTITY: {}} for _ in same)
         else:
             yield {
                 provider: {
