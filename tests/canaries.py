@@ -24,7 +24,12 @@ def new_canary() -> str:
 def forms(canary: str) -> dict[str, bytes]:
     """How a value may be written; base64 in all three positions that it can have in a longer text."""
     raw = canary.encode()
-    known = {"as it is": raw, "hex": raw.hex().encode(), "reversed": raw[::-1], "utf-16": canary.encode("utf-16-le")}
+    known = {
+        "as it is": raw,
+        "hex": raw.hex().encode(),
+        "reversed": raw[::-1],
+        "utf-16": canary.encode("utf-16-le"),
+    }
     for skipped in range(3):
         shifted = raw[skipped:]
         whole = shifted[: len(shifted) - len(shifted) % 3]
@@ -64,6 +69,6 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return file.read_bytes().rstrip(b"\0")  # etcd makes its files large before it fills them
     except FileNotFoundError:  # it went while we looked
         return b""
