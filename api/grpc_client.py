@@ -1,5 +1,6 @@
 """The client over the wire: each verb is one gRPC call, and errors come back as the classes of api/errors.py."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
@@ -20,7 +21,8 @@ from api.client import (
     WatchEvent,
     Write,
 )
-from api.errors import ApiError, from_status
+from api.errors import ApiError, Unavailable, from_status
+from api.tls import Identity
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import MetricsReport
@@ -46,22 +48,38 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 DEADLINE = 30.0  # seconds for everything but watches
 
 
-def connect(address: str, *, manager: str = "") -> "GrpcClient":
+def connect(address: str, identity: Identity, *, manager: str = "") -> "GrpcClient":
     """A client of the server at `address` ("127.0.0.1:6443"). Connects when first used; call it in a running loop.
 
     `manager` is the program's name, for the record of who wrote what.
     """
-    channel = grpc.aio.insecure_channel(address, options=rpc.CHANNEL_OPTIONS)
-    return GrpcClient(channel, manager)
+    return GrpcClient(address, identity, manager)
+
+
+def _channel(address: str, identity: Identity) -> grpc.aio.Channel:
+    credentials = identity.channel_credentials()
+    return grpc.aio.secure_channel(address, credentials, options=rpc.CHANNEL_OPTIONS)
 
 
 class GrpcClient:
     """Implements `api.client.Client`. Close it, or use it as an async context manager."""
 
-    def __init__(self, channel: grpc.aio.Channel, manager: str = "") -> None:
-        self._channel = channel
-        self._manager = manager
-        self._call = rpc.aio_stub(channel, "Resources")
+    def __init__(self, address: str, identity: Identity, manager: str = "") -> None:
+        self._address, self._manager = address, manager
+        self._open(identity)
+
+    def _open(self, identity: Identity) -> None:
+        self._channel = _channel(self._address, identity)
+        self._call = rpc.aio_stub(self._channel, "Resources")
+
+    async def become(self, identity: Identity) -> None:
+        """Show something else from the next call on: a certificate that was renewed.
+
+        Calls on their way are given the time they had; watches end then (Unavailable), and go on where they were.
+        """
+        old = self._channel
+        self._open(identity)
+        await old.close(DEADLINE)
 
     async def __aenter__(self) -> "GrpcClient":
         return self
@@ -133,6 +151,11 @@ class GrpcClient:
                 ]
         except grpc.aio.AioRpcError as failure:
             raise rpc.error_of(failure) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Unavailable("the connection was replaced: watch again") from None
         finally:
             call.cancel()
 

@@ -24,6 +24,8 @@ Context: TypeAlias = Any  # a grpc.aio.ServicerContext, for which there are no t
 Verb: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 # What went wrong, in the API's words. Never raises.
 Translate: TypeAlias = Callable[[BaseException], ApiError]
+# Lets a call in, or raises: Unauthorized, Forbidden. Runs before anything of the request is read.
+Admit: TypeAlias = Callable[[Context], Awaitable[None]]
 
 
 def internal(error: BaseException) -> ApiError:
@@ -36,11 +38,13 @@ def handler_of(
     service: str,
     verbs: Mapping[str, Verb],
     *,
+    admit: Admit,
     encoded: bool = False,
     translate: Translate = internal,
 ) -> grpc.GenericRpcHandler:
     """Makes a service of coroutines: each takes (request, context); unary ones return, others write to the context.
 
+    `admit`: who may call at all. There is no default, so that nobody forgets to lock the door.
     `encoded`: replies, and the requests of a stream, are bytes, for whoever passes on what he has.
     """
     makers: dict[str, Any] = {
@@ -53,7 +57,7 @@ def handler_of(
         # A malformed request is refused by grpc itself, as INTERNAL; so it is read inside, where we can say more.
         parsed = method.streams_in and not encoded
         handlers[method.name] = makers[method.shape](
-            _guarded(verbs[method.name], method, translate),
+            _guarded(verbs[method.name], method, admit, translate),
             request_deserializer=method.request.FromString if parsed else None,
             response_serializer=None if encoded else method.response.SerializeToString,
         )
@@ -61,9 +65,10 @@ def handler_of(
     return grpc.method_handlers_generic_handler(full_name, handlers)
 
 
-def _guarded(verb: Verb, method: rpc.Method, translate: Translate) -> Verb:
+def _guarded(verb: Verb, method: rpc.Method, admit: Admit, translate: Translate) -> Verb:
     async def call(request: Any, context: Context) -> Any:
         try:
+            await admit(context)
             if not method.streams_in:
                 request = _parse(method, request)
             return await verb(request, context)
@@ -86,6 +91,24 @@ def _parse(method: rpc.Method, request: bytes) -> Any:
         return method.request.FromString(request)
     except Exception as error:  # DecodeError
         raise BadRequest(f"this is no {method.request.DESCRIPTOR.name}: {error}") from None
+
+
+def door(shown: Callable[[], Any], *, certificates: bool) -> grpc.ServerCredentials:
+    """What a server shows at a port, renewals included; `certificates`: its clients must show one, too.
+
+    `shown` gives a `grpc.ssl_server_certificate_configuration`, the same object until it has changed.
+    """
+    last = shown()
+
+    def fetch() -> Any:
+        """Called by grpc before every handshake, in a thread of its own; None: as before."""
+        nonlocal last
+        last, before = shown(), last
+        return None if last is before else last
+
+    return grpc.dynamic_ssl_server_credentials(
+        last, fetch, require_client_authentication=certificates
+    )
 
 
 async def abort(context: Context, error: ApiError) -> None:

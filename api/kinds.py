@@ -15,6 +15,7 @@ from proto.v1.apps_pb2 import (
     StatefulSet,
 )
 from proto.v1.batch_pb2 import CronJob, Job
+from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
@@ -121,6 +122,24 @@ KINDS: tuple[Kind, ...] = (
         "horizontalpodautoscalers",
         ("hpa",),
         categories=("all",),
+    ),
+    Kind(
+        CertificateSigningRequest,
+        "certificates.k8s.io",
+        "v1",
+        "certificatesigningrequests",
+        ("csr",),
+        namespaced=False,
+        collected=False,
+    ),
+    Kind(
+        BootstrapToken,
+        "helmling.dev",
+        "v1",
+        "bootstraptokens",
+        namespaced=False,
+        status=False,
+        collected=False,
     ),
     # Below the kinds whose plurals they share: `find` takes the first row.
     _measured(PodMetrics, "pods"),

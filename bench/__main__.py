@@ -17,7 +17,6 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from api.grpc_client import connect
 from bench import api_load, floor, pods, scheduler_load, workloads
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
@@ -70,7 +69,7 @@ def pods_beside_docker() -> None:
     with pods.cluster("--port=0") as running:
 
         async def measure() -> None:
-            async with connect(running.address) as client:
+            async with api_load.administrator(running.conf) as client:
                 for count, rounds in ((1, 9), (20, 3)):
                     pair = await pods.beside(client, engine, count=count, rounds=rounds)
                     told = [
@@ -100,8 +99,8 @@ def api() -> None:
     )
     empty: dict[int, float] = {}
     arguments = argparse.Namespace(clients="1,16,64", seconds=5.0, watchers="100,200")
-    with api_load.a_server() as (address, pid):
-        for rate in api_load.measure(address, pid, arguments):
+    with api_load.a_server() as (conf, pid):
+        for rate in api_load.measure(conf, pid, arguments):
             if rate.what == "version":
                 empty[rate.clients] = rate.per_second
             beside = rate.per_second / empty[rate.clients] if rate.clients in empty else None

@@ -1,6 +1,6 @@
 """How many calls a second the API takes, with so many clients: creates, gets, and a watch with many watchers.
 
-    python -m bench.api_load [--clients 1,16,64] [--seconds 5] [--watchers 100,200] [--server ADDRESS] [--json]
+    python -m bench.api_load [--clients 1,16,64] [--seconds 5] [--watchers 100,200] [--kubeconfig FILE] [--json]
 
 Starts a control plane of its own on SQLite (synchronous=FULL) in a scratch directory, in a process of its own,
 unless told where one runs. The clients are processes too: a client in Python costs as much as the server, and one
@@ -31,7 +31,8 @@ import sys
 from pathlib import Path
 from control_plane.main import Options, log_to_stderr, run
 log_to_stderr("warning")
-run(Options(Path(sys.argv[1]), port=0, ready=lambda address: print(address, flush=True)))
+ready = lambda address: print(address, flush=True)
+run(Options(Path(sys.argv[1]), port=0, token_port=0, ready=ready))
 """
 
 
@@ -58,15 +59,23 @@ def pod(name: str) -> Any:
     return Pod(metadata=meta, spec=PodSpec(containers=containers, schedulerName="nobody"))
 
 
-async def callers(address: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
-    """One caller per name, each as fast as it can for so long. The time of every call, in seconds."""
+def administrator(conf: str) -> Any:
+    """A client of the cluster that this kubeconfig tells of."""
     from api.grpc_client import connect
+    from cli.kubeconfig import of_file
+
+    target = of_file(conf)
+    return connect(target.address, target.identity)
+
+
+async def callers(conf: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
+    """One caller per name, each as fast as it can for so long. The time of every call, in seconds."""
     from proto.v1.pod_pb2 import Pod
 
     took: list[float] = []
 
     async def call(name: str) -> None:
-        async with connect(address) as client:
+        async with administrator(conf) as client:
             await client.version()
             number, end = 0, time.perf_counter() + seconds
             while (begin := time.perf_counter()) < end:
@@ -85,8 +94,8 @@ async def callers(address: str, verb: str, names: Sequence[str], seconds: float)
     return took
 
 
-def _callers(address: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
-    return asyncio.run(callers(address, verb, names, seconds))
+def _callers(conf: str, verb: str, names: Sequence[str], seconds: float) -> list[float]:
+    return asyncio.run(callers(conf, verb, names, seconds))
 
 
 def processor_seconds(pid: int) -> float:
@@ -95,14 +104,14 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rate(address: str, verb: str, clients: int, seconds: float, pid: int = 0) -> Rate:
+def rate(conf: str, verb: str, clients: int, seconds: float, pid: int = 0) -> Rate:
     names = [f"{verb}-{clients}-{number}-{time.time_ns()}" for number in range(clients)]
     count = min(PROCESSES, clients)
     shares = [names[part::count] for part in range(count)]
     context = multiprocessing.get_context("spawn")
     with context.Pool(count) as pool:
         before = processor_seconds(pid) if pid else 0.0
-        parts = pool.starmap(_callers, [(address, verb, share, seconds) for share in shares])
+        parts = pool.starmap(_callers, [(conf, verb, share, seconds) for share in shares])
         used = processor_seconds(pid) - before if pid else 0.0
     took = [one for part in parts for one in part]
     return Rate(verb, clients, len(took) / seconds, *spread(took), used / len(took) * 1e6)
@@ -114,39 +123,36 @@ def spread(took: Sequence[float]) -> tuple[float, float]:
     return cuts[49] * 1000, cuts[98] * 1000
 
 
-def watched(address: str, watchers: int, writes: int) -> Iterator[Rate]:
+def watched(conf: str, watchers: int, writes: int) -> Iterator[Rate]:
     """One writer, many watchers: how long until an event is there, and how many events arrive a second."""
-    yield _watch_run("watch, 10 writes/s", address, watchers, writes=40, pause=0.1)
-    yield _watch_run("watch, full speed", address, watchers, writes=writes, pause=0.0)
+    yield _watch_run("watch, 10 writes/s", conf, watchers, writes=40, pause=0.1)
+    yield _watch_run("watch, full speed", conf, watchers, writes=writes, pause=0.0)
 
 
-def _watch_run(what: str, address: str, watchers: int, writes: int, pause: float) -> Rate:
-    start = asyncio.run(_newest(address))
+def _watch_run(what: str, conf: str, watchers: int, writes: int, pause: float) -> Rate:
+    start = asyncio.run(_newest(conf))
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        waiting = pool.apply_async(_watchers, (address, start, watchers, writes))
+        waiting = pool.apply_async(_watchers, (conf, start, watchers, writes))
         time.sleep(2.0)  # all of them are there by then; who is late reads on from `start`
         begin = time.time()
-        asyncio.run(_write(address, writes, pause))
+        asyncio.run(_write(conf, writes, pause))
         took, end = waiting.get(timeout=120)
     return Rate(what, watchers, len(took) / (end - begin), *spread(took))
 
 
-def _watchers(address: str, start: str, count: int, writes: int) -> tuple[list[float], float]:
+def _watchers(conf: str, start: str, count: int, writes: int) -> tuple[list[float], float]:
     """Seconds from sending to arrival, of every event at every watcher; and when the last one arrived."""
-    return asyncio.run(_watch_all(address, start, count, writes))
+    return asyncio.run(_watch_all(conf, start, count, writes))
 
 
-async def _watch_all(
-    address: str, start: str, count: int, writes: int
-) -> tuple[list[float], float]:
+async def _watch_all(conf: str, start: str, count: int, writes: int) -> tuple[list[float], float]:
     from api.client import Selection
-    from api.grpc_client import connect
     from proto.v1.pod_pb2 import Pod
 
     took: list[float] = []
     which = Selection(fields="metadata.name=target")
-    async with connect(address) as client:
+    async with administrator(conf) as client:
 
         async def watch() -> None:
             left = writes
@@ -164,19 +170,17 @@ async def _watch_all(
     return took, time.time()
 
 
-async def _newest(address: str) -> str:
-    from api.grpc_client import connect
+async def _newest(conf: str) -> str:
     from proto.v1.pod_pb2 import Pod
 
-    async with connect(address) as client:
+    async with administrator(conf) as client:
         return (await client.list(Pod, limit=1)).version
 
 
-async def _write(address: str, writes: int, pause: float) -> None:
-    from api.grpc_client import connect
+async def _write(conf: str, writes: int, pause: float) -> None:
     from proto.v1.pod_pb2 import Pod
 
-    async with connect(address) as client:
+    async with administrator(conf) as client:
         target = await client.get(Pod, "target", "default")
         for _ in range(writes):
             target.metadata.annotations["sent"] = repr(time.time())
@@ -187,13 +191,14 @@ async def _write(address: str, writes: int, pause: float) -> None:
 
 @contextlib.contextmanager
 def a_server() -> Iterator[tuple[str, int]]:
-    """A control plane of its own: its address, and its process."""
+    """A control plane of its own: its kubeconfig, and its process."""
     with tempfile.TemporaryDirectory(prefix="helmling-bench-") as scratch:
         command = [sys.executable, "-c", SERVER, scratch]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().strip(), process.pid
+            process.stdout.readline()  # it is ready
+            yield f"{scratch}/admin.conf", process.pid
             print(f"server: {resident(process.pid)} MB resident at the end", file=sys.stderr)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -207,22 +212,21 @@ def resident(pid: int) -> int:
     return 0
 
 
-async def _target(address: str) -> None:
+async def _target(conf: str) -> None:
     from api.errors import AlreadyExists
-    from api.grpc_client import connect
 
-    async with connect(address) as client:
+    async with administrator(conf) as client:
         with contextlib.suppress(AlreadyExists):
             await client.create(pod("target"))
 
 
-def measure(address: str, pid: int, arguments: argparse.Namespace) -> Iterator[Rate]:
-    asyncio.run(_target(address))
+def measure(conf: str, pid: int, arguments: argparse.Namespace) -> Iterator[Rate]:
+    asyncio.run(_target(conf))
     for verb in ("version", "get", "create"):  # the first does nothing: what a call costs
         for clients in map(int, arguments.clients.split(",")):
-            yield rate(address, verb, clients, arguments.seconds, pid)
+            yield rate(conf, verb, clients, arguments.seconds, pid)
     for watchers in map(int, arguments.watchers.split(",")):
-        yield from watched(address, watchers, 500)
+        yield from watched(conf, watchers, 500)
 
 
 def main() -> None:
@@ -230,14 +234,14 @@ def main() -> None:
     parser.add_argument("--clients", default="1,16,64")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--watchers", default="100,200")
-    parser.add_argument("--server", default="")
+    parser.add_argument("--kubeconfig", default="")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    given = contextlib.nullcontext((arguments.server, 0))
-    with given if arguments.server else a_server() as (address, pid):
+    given = contextlib.nullcontext((arguments.kubeconfig, 0))
+    with given if arguments.kubeconfig else a_server() as (conf, pid):
         if not arguments.json:
             print(f"{'':22}{'clients':>8}{'per s':>10}{'p50 ms':>9}{'p99 ms':>9}{'server µs':>11}")
-        for result in measure(address, pid, arguments):
+        for result in measure(conf, pid, arguments):
             if arguments.json:
                 print(json.dumps(asdict(result)), flush=True)
             else:

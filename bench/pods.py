@@ -40,9 +40,9 @@ class Cluster:
         return [json.loads(file.read_text())["pid"] for file in files]
 
     @property
-    def address(self) -> str:
-        conf = json.loads((self.data_dir / "admin.conf").read_text())
-        return str(conf["clusters"][0]["cluster"]["server"]).partition("://")[2]
+    def conf(self) -> str:
+        """The administrator's kubeconfig."""
+        return str(self.data_dir / "admin.conf")
 
 
 def helmling(data_dir: Path, *arguments: str) -> None:

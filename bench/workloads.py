@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from api.client import Client, Selection
-from api.grpc_client import connect
 from bench import api_load, pods
 from bench.scheduler_load import node
 from proto.v1.apps_pb2 import Deployment
@@ -104,9 +103,9 @@ class Stopwatch:
         self.took = Took(self._what, self._nodes, seconds, pods.cpu_seconds(self._pids) - self._cpu)
 
 
-async def bound(address: str, pid: int, nodes: int, replicas: int) -> list[Took]:
+async def bound(conf: str, pid: int, nodes: int, replicas: int) -> list[Took]:
     """`create deployment --replicas=N`, and `scale --replicas=N`, until all pods have their node."""
-    async with connect(address) as client:
+    async with api_load.administrator(conf) as client:
         await add_nodes(client, nodes)
         await asyncio.sleep(2)  # what follows from new nodes
         version = (await client.list(Node, limit=1)).version
@@ -126,7 +125,7 @@ async def bound(address: str, pid: int, nodes: int, replicas: int) -> list[Took]
 
 async def rolled(running: pods.Cluster, nodes: int, replicas: int) -> list[Took]:
     """From nothing to all available on hollow nodes, and then another version, 25 %/25 %."""
-    async with connect(running.address) as client:
+    async with api_load.administrator(running.conf) as client:
         await until_ready(client, nodes)
         pids = running.pids()
         with Stopwatch(f"create deployment --replicas={replicas}, available", nodes, pids) as here:
@@ -152,8 +151,8 @@ async def until_ready(client: Client, nodes: int) -> None:
 def measure(nodes: Sequence[int], replicas: int) -> Iterator[Took]:
     """The rollout on as many hollow nodes as the first of `nodes`."""
     for count in nodes:
-        with api_load.a_server() as (address, pid):
-            yield from asyncio.run(bound(address, pid, count, replicas))
+        with api_load.a_server() as (conf, pid):
+            yield from asyncio.run(bound(conf, pid, count, replicas))
     with pods.cluster("--port=0", f"--hollow={nodes[0]}") as running:
         yield from asyncio.run(rolled(running, nodes[0], replicas))
 

@@ -21,6 +21,7 @@ GLOBAL_FLAGS = (
     Flag("context", "The name of the kubeconfig context to use."),
     Flag("namespace", "The namespace to work in.", "n"),
     Flag("server", "The address of the API server, instead of the kubeconfig's.", "s"),
+    Flag("token", "Bearer token for authentication to the API server, instead of the kubeconfig's user."),
     Flag("data-dir", "Where the cluster keeps its state, and admin.conf."),
     Flag("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", default="0"),
     Flag("v", "How much to tell about what is asked of the server; 6 shows each request.", "v", "number", "0"),
@@ -37,7 +38,7 @@ class Command:
     flags: Sequence[Flag] = ()
     tidies_up: bool = False  # Ctrl-C must give it time to put something back or take something away
     actions: Sequence[str] = ()  # the words that may follow, of a command that is several
-    complete: str = ""  # what its arguments are, for completion: "resources", "pods", "kinds"
+    complete: str = ""  # what completion offers as arguments: "resources", "pods", "nodes", "kinds"
     kinds: Sequence[str] = ()  # the kinds that completion offers; none: all
 
 

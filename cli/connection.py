@@ -36,15 +36,16 @@ class Connection:
     """Raises `ApiError` for what the server refuses, `Unreachable` when there is none."""
 
     def __init__(self, target: Target, *, timeout: float = 0, verbosity: int = 0) -> None:
-        self.address = target.address
+        self.address, self.identity = target.address, target.identity
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
 
     @cached_property
     def _channel(self) -> Any:
-        from cli.quickgrpc import insecure_channel
+        from cli.quickgrpc import secure_channel
 
-        return insecure_channel(self.address, options=rpc.CHANNEL_OPTIONS)
+        credentials = self.identity.channel_credentials()
+        return secure_channel(self.address, credentials, options=rpc.CHANNEL_OPTIONS)
 
     @cached_property
     def _resources(self) -> Any:
@@ -199,7 +200,9 @@ class Connection:
         timeout = timeout or self.timeout
         if method in READS and timeout is None and "_channel" not in self.__dict__:
             read = READS[method]
-            reply = quickread.ask(self.address, read.path, request.SerializeToString())
+            reply = quickread.ask(
+                self.address, self.identity, read.path, request.SerializeToString()
+            )
             if reply is not None:
                 return read.response.FromString(reply)
         with self._errors():
@@ -222,17 +225,19 @@ class Connection:
     def _fail(self, error: Any) -> NoReturn:
         raised = rpc.error_of(error)
         if raised.code == "UNAVAILABLE" and "connect" in raised.message:
-            raise Unreachable(_unreachable(self.address, raised)) from None
+            raise Unreachable(self._why(raised)) from None
         raise raised from None
 
+    def _why(self, error: ApiError) -> str:
+        if "refused" in error.message:
+            return (
+                f"The connection to the server {self.address} was refused - is the cluster up? "
+                "start one with: helmling up"
+            )
+        from cli.handshake import complaint
 
-def _unreachable(address: str, error: ApiError) -> str:
-    if "refused" in error.message:
-        return (
-            f"The connection to the server {address} was refused - is the cluster up? "
-            "start one with: helmling up"
-        )
-    return f"Unable to connect to the server {address}: {error.message}"
+        why = complaint(self.address, self.identity) or error.message
+        return f"Unable to connect to the server {self.address}: {why}"
 
 
 def target_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> Any:

@@ -1,16 +1,19 @@
 """Which cluster to talk to: kubeconfig files, as every Kubernetes tool has them.
 
-The first that is there counts: `--server`, `--kubeconfig`, `--data-dir` (its admin.conf), the files in $KUBECONFIG,
-admin.conf in $HELMLING_DATA_DIR or /var/lib/helmling. A kubeconfig is YAML and so may be JSON; admin.conf is
+The first that is there counts: `--kubeconfig`, `--data-dir` (its admin.conf), the files in $KUBECONFIG,
+admin.conf in $HELMLING_DATA_DIR or /var/lib/helmling. `--server` is another address of the same cluster, and
+`--token` shows a token instead of the user's certificate. A kubeconfig is YAML and so may be JSON; admin.conf is
 written as JSON, which is read without importing a YAML parser (an eighth of what `helmling get` may take).
 """
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from api.tls import Identity
+from cli.credentials import identity_of, resolve
 from cli.errors import CommandError, did_you_mean
 from cli.flags import Parsed
 
@@ -24,6 +27,7 @@ class Target:
     """Where the server is, and what to assume when nobody says otherwise."""
 
     address: str  # host:port
+    identity: Identity
     namespace: str = ""
     context: str = ""
     cluster: str = ""
@@ -56,26 +60,54 @@ def paths(flags: Parsed) -> list[str]:
 
 
 def find(flags: Parsed) -> Target:
-    """The server to talk to. Raises CommandError when there is none to be found."""
-    if flags.given("server"):
-        return Target(address_of(flags.text("server"), "--server"), source="--server")
+    """The server to talk to, and as whom. Raises CommandError when there is none to be found."""
     config = load(paths(flags))
-    name = flags.text("context") or config.current
+    target = _target(config, flags.text("context") or config.current, flags.text("token"))
+    if flags.given("server"):
+        return replace(target, address=address_of(flags.text("server"), "--server"))
+    return target
+
+
+def of_file(path: str) -> Target:
+    """The current context of one file."""
+    config = load([path])
+    return _target(config, config.current)
+
+
+def _target(config: Config, name: str, token: str = "") -> Target:
+    context = _context(config, name, config.paths)
+    cluster = str(context.get("cluster", ""))
+    if cluster not in config.clusters:
+        raise CommandError(f'context "{name}" names the cluster "{cluster}", which is not defined')
+    source = " and ".join(config.paths)
+    user = {"token": token} if token else _user(config, context)
+    return Target(
+        address_of(str(config.clusters[cluster].get("server", "")), source),
+        identity_of(config.clusters[cluster], user, source),
+        str(context.get("namespace", "")),
+        name,
+        cluster,
+        source,
+    )
+
+
+def _context(config: Config, name: str, files: list[str]) -> dict[str, Any]:
     if not config.contexts:
         raise CommandError(
-            f"no cluster found: {' and '.join(paths(flags))} has no contexts. "
-            "Start one with: helmling up"
+            f"no cluster found: {' and '.join(files)} has no contexts. Start one with: helmling up"
         )
     context = config.contexts.get(name)
     if context is None:
         what = f'context "{name}" does not exist' if name else "no current context is set"
         raise CommandError(what + did_you_mean(name, list(config.contexts)))
-    cluster = str(context.get("cluster", ""))
-    if cluster not in config.clusters:
-        raise CommandError(f'context "{name}" names the cluster "{cluster}", which is not defined')
-    source = " and ".join(config.paths)
-    address = address_of(str(config.clusters[cluster].get("server", "")), source)
-    return Target(address, str(context.get("namespace", "")), name, cluster, source)
+    return context
+
+
+def _user(config: Config, context: Mapping[str, Any]) -> dict[str, Any]:
+    name = str(context.get("user", ""))
+    if name and name not in config.users:
+        raise CommandError(f'the context names the user "{name}", who is not defined')
+    return config.users.get(name, {})
 
 
 def load(files: list[str]) -> Config:
@@ -98,7 +130,8 @@ def _merge(config: Config, content: Mapping[str, Any], path: str) -> None:
     for section, inner in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
         named: dict[str, dict[str, Any]] = getattr(config, section)
         for entry in content.get(section) or []:
-            named.setdefault(str(entry.get("name", "")), dict(entry.get(inner) or {}))
+            found = resolve(entry.get(inner) or {}, os.path.dirname(os.path.abspath(path)))
+            named.setdefault(str(entry.get("name", "")), found)
 
 
 def read(path: str) -> dict[str, Any]:
@@ -132,14 +165,14 @@ def _parse(text: str, path: str) -> Any:
 def address_of(server: str, source: str) -> str:
     """host:port. Refuses what is not ours to speak to."""
     match = ADDRESS.match(server)
-    if match is None:
+    if match is None or match["scheme"] not in (None, "https", "http"):
         raise CommandError(
-            f'{source}: "{server}" is no server address: expected http://127.0.0.1:6440'
+            f'{source}: "{server}" is no server address: expected https://127.0.0.1:6440'
         )
-    if match["scheme"] == "https":
+    if match["scheme"] == "http":
         raise CommandError(
-            f"{source} points to {server}, which speaks HTTPS (a Kubernetes cluster?); "
-            "Helmling speaks plain gRPC on loopback. Name its file with --kubeconfig."
+            f"{source} points to {server}: Helmling never speaks plain text. Write https://, or let the server write "
+            "a new admin.conf: it does so at every start"
         )
     return f"{match['host']}:{match['port']}"
 

@@ -25,6 +25,7 @@ CLUSTER, BEGINNER, INTERMEDIATE = (
 )
 DEBUG, ADVANCED = "Troubleshooting and Debugging Commands", "Advanced Commands"
 DEPLOY = "Deploy Commands"
+NODES = "Cluster Management Commands"
 SETTINGS, OTHER = "Settings Commands", "Other Commands"
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", CLUSTER, "Start a cluster on this machine, in the background"),
@@ -43,8 +44,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "rollout": ("rollout", DEPLOY, "Manage the rollout of a resource"),
     "scale": ("scale", DEPLOY, "Set a new size for a deployment, replica set or stateful set"),
     "autoscale": ("autoscale", DEPLOY, "Set the number of pods by what they use"),
-    "top": ("top", "Cluster Management Commands", "Display resource (CPU/memory) usage"),
-    "cluster-info": ("clusterinfo", "Cluster Management Commands", "Display cluster information"),
+    "top": ("top", NODES, "Display resource (CPU/memory) usage"),
+    "token": ("token", CLUSTER, "Manage join tokens, with which other machines become nodes"),
+    "certificate": ("certificate", NODES, "Modify certificate resources"),
+    "cluster-info": ("clusterinfo", NODES, "Display cluster information"),
+    "cordon": ("drain", NODES, "Mark nodes as unschedulable"),
+    "uncordon": ("drain", NODES, "Mark nodes as schedulable"),
+    "drain": ("drain", NODES, "Drain nodes in preparation for maintenance"),
+    "taint": ("taint", NODES, "Update the taints on one or more nodes"),
     "describe": ("describe", DEBUG, "Show details of a specific resource or group of resources"),
     "logs": ("logs", DEBUG, "Print the logs for a container in a pod"),
     "attach": ("exec", DEBUG, "Attach to a running container"),
@@ -66,7 +73,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose", "certificate", "cordon", "uncordon", "drain", "taint",
+    "expose",
     "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

@@ -4,8 +4,11 @@ An empty module stands in while grpc is imported, and is taken away again, so th
 later in the same process (`helmling down`, through the agent) gets the real one.
 """
 
+import os
 import sys
 from types import ModuleType
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what went wrong, we say ourselves
 
 if "grpc" not in sys.modules:
     sys.modules["grpc.aio"] = ModuleType("grpc.aio")
@@ -16,4 +19,4 @@ if "grpc" not in sys.modules:
 import grpc
 
 RpcError = grpc.RpcError
-insecure_channel = grpc.insecure_channel
+secure_channel = grpc.secure_channel

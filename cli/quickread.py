@@ -1,9 +1,10 @@
 """One read over gRPC without grpc: `import grpc` takes 100 ms, more than all the rest of `helmling get pods`.
 
-A unary call is four things on an HTTP/2 connection: the client's preface, a HEADERS frame, the request in a DATA
-frame, and the reply with its trailers. To read no more than the good case is a page; so this answers only when
-the server says "grpc-status: 0", and in every other case says nothing: the caller then asks again through grpc, which
-knows the rest of the protocol and words the errors. That is why only reads come this way: asking twice does no harm.
+A unary call is four things on an HTTP/2 connection (inside of TLS: handshake.py): the client's preface, a HEADERS
+frame, the request in a DATA frame, and the reply with its trailers. To read no more than the good case is a page; so
+this answers only when the server says "grpc-status: 0", and in every other case says nothing: the caller then asks
+again through grpc, which knows the rest of the protocol and words the errors. That is why only reads come this way:
+asking twice does no harm.
 
 HTTP/2 is RFC 9113, the compression of headers RFC 7541 (we send literals, and forbid the server to remember any, so
 nothing has to be unpacked), and the mapping of gRPC to them is in grpc's repository, doc/PROTOCOL-HTTP2.md.
@@ -11,8 +12,10 @@ nothing has to be unpacked), and the mapping of gRPC to them is in grpc's reposi
 
 import struct
 from collections.abc import Iterator
-from socket import create_connection
 from typing import BinaryIO
+
+from api.tls import Identity
+from cli.handshake import connect
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE = 0x0, 0x1, 0x4, 0x6, 0x8
@@ -23,16 +26,14 @@ FIRST_WINDOW = 65_535  # bytes that a connection may carry until it is told othe
 LARGEST_FRAME = 16_384
 LONGEST_FIELD = 126  # bytes whose length fits in one
 SUCCESS = b"\x0bgrpc-status\x010"  # the field, as a literal with the lengths of its name and value
-PATIENCE = 10.0  # seconds to connect and between two bytes; a slower server is asked through grpc
 
 
-def ask(address: str, path: str, request: bytes) -> bytes | None:
+def ask(address: str, identity: Identity, path: str, request: bytes) -> bytes | None:
     """The reply to a unary call, or None if it cannot be had this way. `address` is host:port."""
-    if len(request) > LARGEST_FRAME - 5 or len(address) > LONGEST_FIELD:
+    if len(request) > LARGEST_FRAME - 5 or len(address) > LONGEST_FIELD or identity.token:
         return None
-    host, _, port = address.rpartition(":")
     try:
-        with create_connection((host.strip("[]"), int(port)), PATIENCE) as connection:
+        with connect(address, identity) as connection:
             connection.sendall(_call(address, path, request))
             with connection.makefile("rb") as stream:
                 return _reply(stream)
@@ -46,7 +47,7 @@ def _call(address: str, path: str, request: bytes) -> bytes:
     )
     headers = {
         ":method": "POST",
-        ":scheme": "http",
+        ":scheme": "https",
         ":path": path,
         ":authority": address,
         "content-type": "application/grpc",

@@ -1,6 +1,6 @@
 """Errors of the API in kubectl's words."""
 
-from api.errors import ApiError, Invalid
+from api.errors import ApiError, Invalid, Unauthorized
 
 
 def of_error(error: Exception) -> str:
@@ -20,6 +20,8 @@ def of_error(error: Exception) -> str:
 
 def of_refusal(error: ApiError) -> str:
     """`Error from server (NotFound): pods "x" not found`."""
+    if isinstance(error, Unauthorized):
+        return f"error: You must be logged in to the server ({error.message})"
     return f"Error from server ({error.reason}): {error.message}"
 
 

@@ -2,7 +2,7 @@
 
     store ── compactor
       └─ encryption at rest ── the keeper of its keys
-      └─ API server ── listens for clients and agents
+      └─ API server ── listens for clients and agents, and shows the certificates that the keeper looks after
            └─ client of the same process ── informers ── controllers
 
 Everything runs in one task group: if a part fails in a way nobody foresaw, all of it ends and says so, instead of
@@ -11,15 +11,15 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 
 import asyncio
 import gc
-import json
 import logging
-import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -28,8 +28,11 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
-from control_plane.apiserver.server import ApiServer
-from control_plane.controllers import events, garbage, namespace, podgc
+from control_plane.apiserver.defaults import KUBERNETES as STAY
+from control_plane.apiserver.defaults import Tolerance
+from control_plane.apiserver.server import ApiServer, CannotListen, Door
+from control_plane.controllers import events, garbage, jointokens, namespace, podgc
+from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
@@ -41,9 +44,12 @@ from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.controllers.tainteviction import main as tainteviction
+from control_plane.pki.adminconf import write_admin_conf
+from control_plane.pki.authority import LIFE
+from control_plane.pki.jointokens import JoinTokens
+from control_plane.pki.keeper import CannotTrust, Keeper
 from control_plane.scheduler import main as scheduler
-from control_plane.secrets import keeper
-from control_plane.secrets.keeper import Keeper
+from control_plane.secrets.keeper import KeyKeeper
 from control_plane.secrets.service import Encryption
 from control_plane.store import compactor
 from control_plane.store.contract import Store
@@ -52,6 +58,9 @@ from control_plane.store.open import open_store
 log = logging.getLogger(__name__)
 
 ADMIN_CONF = "admin.conf"
+ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
+PKI = "pki"  # the folder of certificates
+LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
 
 # A loop that lives in the control plane. It sees the world through the client and the shared informers alone.
 Part = Callable[[Client, Informers], Awaitable[None]]
@@ -79,6 +88,7 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    jointokens.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
@@ -99,6 +109,7 @@ class NodeOptions:
 
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
+    tolerance: Tolerance = STAY
 
     def parts(self) -> tuple[Part, ...]:
         return (
@@ -120,12 +131,21 @@ class EncryptionOptions:
 class Options:
     data_dir: Path = Path("/var/lib/helmling")
     store: str = ""  # a URL (store/open.py); empty: a SQLite file in data_dir
-    host: str = "127.0.0.1"  # until there are certificates, nothing else is safe
-    port: int = 6440  # 0: any
+    host: str = "127.0.0.1"  # where to listen; 0.0.0.0: everywhere
+    port: int = 6440  # for client certificates; 0: any
+    token_port: int = 6441  # for bearer tokens; 0: any
+    advertise: str = ""  # how others reach this machine; empty: the host
+    names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
+    certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
     nodes: NodeOptions = NodeOptions()
     encryption: EncryptionOptions = EncryptionOptions()
     ready: Callable[[str], None] | None = None  # told the address when clients can come
+
+    @property
+    def advertised(self) -> str:
+        """What a client on this machine or another is to be told."""
+        return self.advertise or (LOCALHOST if self.host in EVERYWHERE else self.host)
 
     @property
     def store_url(self) -> str:
@@ -138,15 +158,22 @@ def run(options: Options) -> None:
 
 
 async def serve(options: Options) -> None:
-    """Run until SIGTERM or SIGINT, or until cancelled. Raises CannotOpen (the store), CannotListen (the address)."""
+    """Run until SIGTERM or SIGINT, or until cancelled.
+
+    Raises CannotOpen (the store), CannotListen (the address), CannotTrust (the authority's files).
+    """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     _collect_garbage_rarely()
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
-            keys = await _keeper(store, options)
+            keys = await _keys(store, options)
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(keys.store, services=[Encryption(keys)])
+                server = ApiServer(
+                    keys.store,
+                    tolerance=options.nodes.tolerance,
+                    services=[Encryption(keys)],
+                )
                 running = [
                     tasks.create_task(compactor.run(store)),
                     tasks.create_task(keys.follow()),
@@ -155,17 +182,27 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
+        except* (CannotListen, CannotTrust) as refused:
+            raise first_of(refused) from None
         finally:
             await store.close()
     log.info("stopped")
 
 
-async def _keeper(store: Store, options: Options) -> Keeper:
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong, out of what a task group wrapped around it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _keys(store: Store, options: Options) -> KeyKeeper:
     """Of the keys that the store is encrypted with."""
     given = options.encryption.file
-    return await Keeper.open(
+    return await KeyKeeper.open(
         store,
-        given or options.data_dir / keeper.FILE,
+        given or options.data_dir / ENCRYPTION,
         given=given is not None,
         accept_lost=options.encryption.accept_lost,
     )
@@ -180,25 +217,62 @@ def _collect_garbage_rarely() -> None:
 
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
+    keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
     await server.prepare()
     informers = Informers(server.client)
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(server.listening(f"{options.host}:{options.port}"))
+        ports = await stack.enter_async_context(
+            server.listening(
+                *_doors(options, keeper),
+                to_agents=keeper.to_agents,
+                tokens=[JoinTokens(server.client)],
+            )
+        )
+        server.about.port, server.about.token_port = ports
+        address = f"{options.advertised}:{ports[0]}"
+
+        def tell_admin() -> None:
+            write_admin_conf(options.data_dir / ADMIN_CONF, address, keeper.admin)
+
+        tell_admin()
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts())
+            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
-        address = f"{options.host}:{port}"
-        write_admin_conf(options.data_dir / ADMIN_CONF, address)
-        log.info("ready address=%s store=%s cluster=%s", address, options.store_url, server.cluster)
+        running.append(parts.create_task(keeper.run(tell_admin)))
+        cluster = server.about.cluster
+        log.info("ready address=%s store=%s cluster=%s", address, options.store_url, cluster)
         if options.ready:
             options.ready(address)
         await stop.wait()
         log.info("stopping")
         for task in running:
             task.cancel()
+
+
+def _signer(keeper: Keeper, options: Options) -> Part:
+    """The one controller that holds the authority's key."""
+
+    async def part(client: Client, informers: Informers) -> None:
+        await certificates.run(client, informers, keeper.authority, options.certificate_life)
+
+    return part
+
+
+def _names(options: Options) -> list[str]:
+    """Under which others may look for this server."""
+    given = (options.host, options.advertise, socket.gethostname(), *options.names)
+    return [name.strip("[]") for name in given if name and name not in EVERYWHERE]
+
+
+def _doors(options: Options, keeper: Keeper) -> tuple[Door, Door]:
+    """One port for certificates and one for tokens (docs/adr/0010-two-ports-and-join-tokens.md)."""
+    return (
+        Door(f"{options.host}:{options.port}", keeper.door(certificates=True)),
+        Door(f"{options.host}:{options.token_port}", keeper.door(certificates=False)),
+    )
 
 
 async def _run(part: Part, client: Client, informers: Informers) -> None:
@@ -220,27 +294,6 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def write_admin_conf(path: Path, address: str) -> None:
-    """The kubeconfig of the cluster's administrator, replaced at once and readable by its owner only.
-
-    JSON is YAML, and a client can read it without importing a YAML parser.
-    """
-    context = {"cluster": "helmling", "user": "admin", "namespace": "default"}
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "helmling", "cluster": {"server": f"http://{address}"}}],
-        "users": [{"name": "admin", "user": {}}],
-        "contexts": [{"name": "helmling", "context": context}],
-        "current-context": "helmling",
-    }
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    scratch.replace(path)
 
 
 def log_to_stderr(level: str = "info") -> None:

@@ -17,6 +17,7 @@ from api.grpc_client import connect
 from api.informer import Informer
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
+from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.pod_network import PodNetwork
@@ -45,23 +46,32 @@ async def serve(options: AgentOptions) -> None:
     loop, enough = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
-    async with connect(options.server, manager="kubelet") as client, running(options, client):
+    credentials = Credentials(options.pki_dir, options.node)
+    async with (
+        connect(options.server, credentials.identity, manager="kubelet") as client,
+        running(options, client, credentials),
+    ):
+        credentials.renewed = client.become
         await enough.wait()
 
 
 @asynccontextmanager
-async def running(options: AgentOptions, client: Client) -> AsyncIterator[Agent]:
+async def running(
+    options: AgentOptions, client: Client, credentials: Credentials
+) -> AsyncIterator[Agent]:
     """The agent, for as long as the block runs."""
     ready: asyncio.Future[Agent] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        life = tasks.create_task(_live(options, client, ready))
+        life = tasks.create_task(_live(options, client, credentials, ready))
         try:
             yield await ready
         finally:
             life.cancel()
 
 
-async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Agent]) -> None:
+async def _live(
+    options: AgentOptions, client: Client, credentials: Credentials, ready: asyncio.Future[Agent]
+) -> None:
     """Until cancelled."""
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
@@ -70,7 +80,9 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:
         async with (
-            listening(streams, f"{options.address}:{options.port}") as port,
+            listening(
+                streams, f"{options.address}:{options.port}", credentials.door(), admit
+            ) as port,
             asyncio.TaskGroup() as tasks,
         ):
             described = await _with_runtime(about, house.runtime, port)
@@ -91,6 +103,7 @@ async def _live(options: AgentOptions, client: Client, ready: asyncio.Future[Age
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, *own):
                 tasks.create_task(loop())
+            tasks.create_task(credentials.run(client))
             ready.set_result(agent)
     finally:
         await house.runtime.close()

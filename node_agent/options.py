@@ -14,7 +14,7 @@ DEFAULT_POD_CIDR = "10.244.0.0/24"
 
 @dataclass(frozen=True)
 class AgentOptions:
-    """One node's agent. Addresses are loopback until everything speaks TLS."""
+    """One node's agent."""
 
     node: str  # the node's name
     server: str = "127.0.0.1:6443"  # the API server
@@ -36,6 +36,11 @@ class AgentOptions:
         mine, whole = ip_network(self.pod_cidr), ip_network(self.cluster_cidr)
         inside = mine.version == whole.version and mine.subnet_of(whole)  # type: ignore[arg-type]
         return self.cluster_cidr if inside else self.pod_cidr
+
+    @property
+    def pki_dir(self) -> Path:
+        """The node's certificates (credentials.py)."""
+        return self.data_dir / "pki"
 
     @property
     def pods_dir(self) -> Path:

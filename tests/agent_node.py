@@ -24,6 +24,7 @@ import grpc.aio
 from api import rpc
 from api.client import Client, Delete, Selection
 from api.errors import NotFound
+from api.identities import agent_host
 from control_plane.store.open import open_store
 from node_agent.agent import Agent
 from node_agent.main import remove_all, running, serve
@@ -32,7 +33,7 @@ from proto.v1.cluster_pb2 import Event, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, LogsRequest
-from tests import addresses
+from tests import addresses, pki
 from tests.apiserver import serving
 
 PATIENCE = 90  # seconds for a whole scenario
@@ -89,7 +90,9 @@ class RealNode:
         """A stub of the agent's own service."""
         node = await self.client.get(Node, self.options.node)
         port = node.status.daemonEndpoints.kubeletEndpoint.Port
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        options = [("grpc.ssl_target_name_override", agent_host(self.options.node))]
+        shown = pki.admin().channel_credentials()
+        async with grpc.aio.secure_channel(f"127.0.0.1:{port}", shown, options) as channel:
             yield rpc.aio_stub(channel, "Streams")
 
     async def logs(self, pod: str = "web", container: str = "", **how: Any) -> str:
@@ -156,7 +159,8 @@ async def _whole(options: AgentOptions, scenario: Scenario, agent: bool) -> None
             try:
                 async with asyncio.timeout(PATIENCE):
                     if agent:
-                        async with running(mine, api.client):
+                        credentials = pki.node_credentials(mine.pki_dir, mine.node)
+                        async with running(mine, api.client, credentials):
                             await scenario(node)
                     else:
                         await scenario(node)
@@ -193,6 +197,7 @@ class AgentProcess:
     """The agent as a process of its own."""
 
     def __init__(self, options: AgentOptions) -> None:
+        pki.node_credentials(options.pki_dir, options.node)
         told = {**asdict(options), "data_dir": str(options.data_dir)}
         command = [sys.executable, "-m", "tests.agent_node", json.dumps(told)]
         self._process = subprocess.Popen(command)

@@ -8,11 +8,12 @@ from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.server import ApiServer
+from control_plane.apiserver.server import ApiServer, Door
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
+from tests import pki
 
 
 @dataclass
@@ -34,10 +35,13 @@ async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
             if not grpc:
                 yield World(store, server, server.client)
                 return
-            async with server.listening("127.0.0.1:0") as port:
+            async with server.listening(
+                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents
+            ) as (port,):
+                address = f"127.0.0.1:{port}"
                 client: GrpcClient
-                async with connect(f"127.0.0.1:{port}", manager="test") as client:
-                    yield World(store, server, client, f"127.0.0.1:{port}")
+                async with connect(address, pki.admin(), manager="test") as client:
+                    yield World(store, server, client, address)
         finally:
             following.cancel()
 

@@ -1,6 +1,7 @@
 """The folder of a cluster on this machine, and the wishes it was started with.
 
-admin.conf            how to reach it (written by the server)
+admin.conf            how to reach it, as the administrator (written by the server)
+pki/                  the cluster's authority, and the server's certificates
 up.json               what `helmling up` was told: the next `up` does the same
 run/server.json       which processes are ours: PID and moment of birth
 run/agent.json
@@ -21,8 +22,9 @@ from pathlib import Path
 from cli.errors import CommandError
 from cli.kubeconfig import ADMIN
 
-HOST = "127.0.0.1"  # until there are certificates, nothing else is safe
-PORT = 6440
+HOST = "127.0.0.1"  # where the processes of this machine find the server
+EVERYWHERE = "0.0.0.0"
+PORT, TOKEN_PORT = 6440, 6441
 POD_CIDR = "10.244.0.0/24"
 
 
@@ -31,6 +33,8 @@ class Wishes:
     """What `helmling up` was asked for."""
 
     port: int = PORT  # 0: any free one
+    token_port: int = TOKEN_PORT  # for machines that join; 0: any free one
+    advertise: str = ""  # the address at which other machines find this one; "": they do not
     node_name: str = ""  # default: the machine's name
     pod_cidr: str = POD_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
@@ -52,6 +56,10 @@ class Layout:
     @property
     def engine(self) -> Path:
         return self.root / "engine"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
 
     def log(self, part: str) -> Path:
         return self.root / "logs" / f"{part}.log"

@@ -11,7 +11,7 @@ from cli.cluster.layout import HOST, Layout, Wishes
 from cli.cluster.progress import Progress
 from cli.connection import Connection, Unreachable
 from cli.errors import CommandError
-from cli.kubeconfig import Target
+from cli.kubeconfig import Target, of_file
 
 LEASES = "kube-node-lease"
 SERVER_START = 60.0  # seconds; a large store on a slow disk takes its time
@@ -19,7 +19,10 @@ PAUSE = 0.02  # seconds between two looks at something that has no event to wait
 
 
 def usable(layout: Layout, wishes: Wishes) -> bool:
-    server = Connection(target_of(layout))
+    try:
+        server = Connection(target_of(layout))
+    except CommandError:
+        return False
     try:
         return len(_ready(server)) >= max(wishes.hollow, 1)
     except (ApiError, CommandError):
@@ -29,18 +32,27 @@ def usable(layout: Layout, wishes: Wishes) -> bool:
 
 
 def target_of(layout: Layout) -> Target:
-    wishes = layout.read_wishes() or Wishes()
-    return Target(f"{HOST}:{wishes.port}")
+    """As the administrator. Raises CommandError before the first start."""
+    return of_file(str(layout.admin))
 
 
 def await_server(layout: Layout, progress: Progress) -> Connection:
-    target = target_of(layout)
     progress.doing("starting the control plane")
-    _until_listening(layout, target.address, time.monotonic() + SERVER_START)
-    server = Connection(target)
-    server.version(timeout=SERVER_START)
-    progress.done(f"Control plane at {target.address}")
-    return server
+    wishes = layout.read_wishes() or Wishes()
+    deadline = time.monotonic() + SERVER_START
+    while True:
+        _until_listening(layout, f"{HOST}:{wishes.port}", deadline)
+        server = Connection(target_of(layout))
+        try:
+            server.version(timeout=SERVER_START)
+        except Unreachable:  # admin.conf is of an older start; the server is about to replace it
+            server.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+            continue
+        progress.done(f"Control plane at {server.address}")
+        return server
 
 
 def _until_listening(layout: Layout, address: str, deadline: float) -> None:

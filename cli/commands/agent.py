@@ -5,14 +5,18 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.cluster.layout import POD_CIDR, Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
 from cli.commands.up import cidr, hollow_count, machine_name
-from cli.errors import UsageError
+from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.kubeconfig import address_of, data_dir
+
+if TYPE_CHECKING:
+    from node_agent.join import Invitation
 
 HOLLOW = "hollow"  # what hollow nodes are called when nobody gives them a name
 
@@ -28,11 +32,6 @@ def run(session: Session) -> int | None:
         pod_cidr=cidr(flags.text("pod-cidr")),
         hollow=count,
     )
-    server = (
-        address_of(flags.text("server"), "--server")
-        if flags.given("server")
-        else session.target.address
-    )
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -40,40 +39,74 @@ def run(session: Session) -> int | None:
         format="time=%(asctime)s level=%(levelname)s from=%(name)s event=%(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
-    asyncio.run(_hollow(server, wishes) if count else _real(layout, server, wishes))
+    server = address_of(flags.text("server"), "--server") if flags.given("server") else ""
+    if count:
+        asyncio.run(_hollow(session, server, wishes))
+    else:
+        asyncio.run(_real(layout, server, wishes, _invitation(session)))
     return 0
 
 
-async def _real(layout: Layout, server: str, wishes: Wishes) -> None:
+def _invitation(session: Session) -> "Invitation | None":
+    from node_agent.join import Invitation
+
+    where, token = session.flags.text("join"), session.flags.text("token")
+    if bool(where) != bool(token):
+        raise UsageError("--join and --token go together: helmling token create prints both")
+    return Invitation(address_of(where, "--join"), token) if where else None
+
+
+async def _real(
+    layout: Layout, server: str, wishes: Wishes, invitation: "Invitation | None"
+) -> None:
     from cli.cluster.agents import options
+    from cli.cluster.membership import become_member
+    from node_agent.credentials import NoIdentity
     from node_agent.main import serve
 
-    await serve(options(layout, server, wishes))
+    told = options(layout, server, wishes)
+    try:
+        await serve(await become_member(layout, told, invitation))
+    except NoIdentity as error:
+        raise CommandError(str(error)) from None
 
 
-async def _hollow(server: str, wishes: Wishes) -> None:
+async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
     from api.grpc_client import connect
     from cli.cluster.agents import hollow_names
+    from cli.cluster.membership import admin_of, follow_admin
     from node_agent.hollow import run_hollow
 
+    admin = await admin_of(session.flags)
+    address = server or admin.address
     loop, enough = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
-    async with connect(server, manager="kubelet") as client, asyncio.TaskGroup() as tasks:
+    async with (
+        connect(address, admin.identity, manager="kubelet") as client,
+        asyncio.TaskGroup() as tasks,
+    ):
         names = hollow_names(wishes.node_name, wishes.hollow)
         herd = tasks.create_task(run_hollow(client, names))
+        following = tasks.create_task(follow_admin(session.flags, admin, client.become))
         await enough.wait()
         herd.cancel()
+        following.cancel()
 
 
 AGENT = Command(
-    usage="agent [--server=HOST:PORT] [--node-name=NAME] [--pod-cidr=CIDR] [--hollow=N] [--data-dir=DIR]",
+    usage="agent [--join=HOST:PORT --token=TOKEN] [--server=HOST:PORT] [--node-name=NAME] [--pod-cidr=CIDR] "
+    "[--hollow=N] [--data-dir=DIR]",
     about="Run a node's agent in the foreground: it starts the containers of the pods that are bound to its "
-    "node, and reports on "
-    "them.\n\nCtrl-C or SIGTERM ends the agent; the containers go on running, and the next agent takes "
-    "them up again.",
-    examples="""  # The node of this machine
+    "node, and reports on them.\n\n"
+    "The first start needs an identity: beside a control plane (in the same --data-dir) the node gets one from it; "
+    "on another machine, from a join token. Ctrl-C or SIGTERM ends the agent; the containers go on running, and the "
+    "next agent takes them up again.",
+    examples="""  # The node of this machine, beside its control plane
   helmling agent
+
+  # Another machine: helmling token create, over there, prints this line
+  helmling agent --join=192.168.1.10:6441 --token=HL1…
 
   # 100 hollow nodes for a control plane on another port
   helmling agent --hollow=100 --server=127.0.0.1:7000""",
@@ -81,6 +114,7 @@ AGENT = Command(
     tidies_up=True,
     flags=(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
+        Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LOG_LEVEL,

@@ -143,6 +143,8 @@ def _arguments(
     if command.actions and not given:
         return list(command.actions)
     given = given[1:] if command.actions else given
+    if command.complete == "nodes":
+        return names(before, "nodes") if not given else []
     if command.complete == "fields":
         return _fields(word)
     if command.complete not in ("resources", "pods"):

@@ -4,7 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from cli.cluster.layout import PORT
+from cli.cluster import nodeflags
+from cli.cluster.layout import PORT, TOKEN_PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
@@ -12,7 +13,7 @@ from cli.kubeconfig import data_dir
 
 LEVELS = ("debug", "info", "warning", "error")
 LOG_LEVEL = Flag("log-level", f"How much to log: {', '.join(LEVELS)}.", default="info")
-LISTEN = re.compile(r"^(?P<host>127\.\d+\.\d+\.\d+|localhost|\[::1\]):(?P<port>\d{1,5})$")
+LISTEN = re.compile(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})$")
 
 
 def log_level(session: Session) -> str:
@@ -22,27 +23,43 @@ def log_level(session: Session) -> str:
     return level
 
 
-def run(session: Session) -> int | None:
-    if session.args:
-        raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
+def _ports(session: Session) -> tuple[str, int, int]:
+    """Where to listen: host, port for certificates, port for tokens. Raises UsageError."""
     where = session.flags.text("listen")
     match = LISTEN.match(where)
     if match is None or int(match["port"]) > 65535:
         raise UsageError(
-            f"--listen={where}: until there are certificates, only loopback is safe: 127.0.0.1:{PORT}"
+            f"--listen={where}: expected HOST:PORT, as in 127.0.0.1:{PORT} or 0.0.0.0:{PORT}"
         )
+    token_port = session.flags.number("token-port")
+    if token_port is None:
+        token_port = TOKEN_PORT if int(match["port"]) else 0
+    if not 0 <= token_port <= 65535:
+        raise UsageError(f"--token-port must be between 0 and 65535, not {token_port}")
+    return match["host"], int(match["port"]), token_port
+
+
+def run(session: Session) -> int | None:
+    if session.args:
+        raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
+    host, port, token_port = _ports(session)
     level, store = log_level(session), session.flags.text("store")
     given = session.flags.text("encryption-provider-config")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
+    from control_plane.pki.keeper import CannotTrust
     from control_plane.store.contract import CannotOpen
 
     control_plane.log_to_stderr(level)
     options = control_plane.Options(
         data_dir=Path(data_dir(session.flags)).absolute(),
         store=store,
-        host=match["host"],
-        port=int(match["port"]),
+        host=host,
+        port=port,
+        token_port=token_port,
+        advertise=session.flags.text("advertise"),
+        names=tuple(session.flags.many("tls-san")),
+        nodes=nodeflags.options(session),
         encryption=control_plane.EncryptionOptions(
             file=Path(given).absolute() if given else None,
             accept_lost=session.flags.on("accept-lost-secrets"),
@@ -51,7 +68,7 @@ def run(session: Session) -> int | None:
     )
     try:
         control_plane.run(options)
-    except (CannotOpen, CannotListen) as error:
+    except (CannotOpen, CannotListen, CannotTrust) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
         raise CommandError(
@@ -61,16 +78,24 @@ def run(session: Session) -> int | None:
 
 
 SERVER = Command(
-    usage="server [--listen=HOST:PORT] [--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] "
-    "[--log-level=LEVEL]",
+    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--advertise=HOST] [--tls-san=NAME] "
+    "[--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
-    "directory as soon as it listens. Ctrl-C or SIGTERM ends it; what it knows stays in the store.",
+    "directory as soon as it listens. Whoever connects shows a client certificate (at --listen), or a token "
+    "(at --token-port). Ctrl-C or SIGTERM ends it; what it knows stays in the store.",
     examples="""  # With SQLite in /var/lib/helmling
   helmling server
 
   # In a folder of your own, on another port
   helmling server --data-dir=$HOME/cluster --listen=127.0.0.1:7000
+
+  # For other machines, too
+  helmling server --listen=0.0.0.0:6440 --advertise=192.168.1.10
+
+  # A lab, where a dead node is given up after seconds
+  helmling server --node-monitor-period=1s --node-monitor-grace-period=15s \\
+      --default-unreachable-toleration-seconds=5
 
   # On etcd
   helmling server --store=etcd://127.0.0.1:2379""",
@@ -78,10 +103,15 @@ SERVER = Command(
     tidies_up=True,
     flags=(
         Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
+        Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
+             form="number"),
+        Flag("advertise", "The address at which others find this server; default: where it listens."),
+        Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
         Flag("encryption-provider-config", "What is encrypted at rest, and with which keys; default: encryption.yaml "
              "in the data directory, made at the first start."),
         switch("accept-lost-secrets", "When that file is gone: start with new keys, without what the old ones hid."),
         LOG_LEVEL,
+        *nodeflags.FLAGS,
     ),
 )  # fmt: skip

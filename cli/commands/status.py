@@ -15,7 +15,7 @@ from cli.commands.version import own_version
 from cli.connection import Connection
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
-from cli.kubeconfig import Target, data_dir
+from cli.kubeconfig import data_dir, of_file
 from cli.output.table import render
 
 DOWN = 3
@@ -67,7 +67,7 @@ def look(layout: Layout) -> Report:
     address = f"127.0.0.1:{wishes.port}"
     parts = [_part(layout, part) for part in daemons.PARTS]
     running = parts[0].state == "running"
-    version, nodes, problem = _ask(address) if running else ("", [], "the server does not run")
+    version, nodes, problem = _ask(layout) if running else ("", [], "the server does not run")
     engine = "not needed" if wishes.is_hollow else _engine(layout)
     return Report(str(layout.root), address, version, wishes.hollow, parts, engine, nodes, problem)
 
@@ -80,9 +80,12 @@ def _part(layout: Layout, name: str) -> Part:
     return Part(name, "running", process.pid, used.age, used.rss, round(used.percent, 1))
 
 
-def _ask(address: str) -> tuple[str, list[dict[str, str]], str]:
+def _ask(layout: Layout) -> tuple[str, list[dict[str, str]], str]:
     """(version, nodes, what went wrong)."""
-    server = Connection(Target(address), timeout=ANSWER)
+    try:
+        server = Connection(of_file(str(layout.admin)), timeout=ANSWER)
+    except CommandError as error:
+        return "", [], error.message
     kind = find("nodes")
     assert kind is not None
     try:

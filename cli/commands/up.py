@@ -13,16 +13,18 @@ from pathlib import Path
 
 from api import clock
 from cli.cluster import daemons
-from cli.cluster.layout import HOST, POD_CIDR, PORT, Layout, Wishes
+from cli.cluster.layout import EVERYWHERE, HOST, POD_CIDR, PORT, TOKEN_PORT, Layout, Wishes
 from cli.cluster.progress import Progress
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session, seconds
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, Parsed, switch
 from cli.kubeconfig import data_dir
 
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
+    Flag("token-port", f"The port where machines join; 0: any free one. Default {TOKEN_PORT}.", form="number"),
+    Flag("advertise", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
@@ -64,7 +66,13 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     kept = layout.read_wishes()
     wishes = kept or Wishes()
     if flags.given("port"):
-        wishes = replace(wishes, port=_port(flags.number("port") or 0))
+        wishes = replace(wishes, port=_port(flags, "port"))
+        if wishes.port == 0 and not flags.given("token-port"):
+            wishes = replace(wishes, token_port=0)
+    if flags.given("token-port"):
+        wishes = replace(wishes, token_port=_port(flags, "token-port"))
+    if flags.given("advertise"):
+        wishes = replace(wishes, advertise=flags.text("advertise"))
     if flags.given("node-name"):
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
@@ -84,9 +92,10 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     return wishes
 
 
-def _port(port: int) -> int:
+def _port(flags: Parsed, name: str) -> int:
+    port = flags.number(name) or 0
     if not 0 <= port <= 65535:
-        raise UsageError(f"--port must be between 0 and 65535, not {port}")
+        raise UsageError(f"--{name} must be between 0 and 65535, not {port}")
     return port
 
 
@@ -124,7 +133,8 @@ def _start(layout: Layout, wishes: Wishes, progress: Progress) -> bool:
         if alive["agent"]:  # it was told another port, perhaps
             daemons.stop(layout, "agent")
             alive["agent"] = False
-        wishes = replace(wishes, port=_free_port(wishes.port))
+        port, token_port = _free_port(wishes.port), _free_port(wishes.token_port)
+        wishes = replace(wishes, port=port, token_port=token_port)
         layout.write_wishes(wishes)
         daemons.start(layout, "server", _server_arguments(layout, wishes))
     if not alive["agent"]:
@@ -150,8 +160,14 @@ def _free_port(port: int) -> int:
 
 
 def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
-    arguments = [f"--data-dir={layout.root}", f"--listen={HOST}:{wishes.port}"]
-    return [*arguments, f"--store={wishes.store}"] if wishes.store else arguments
+    host = EVERYWHERE if wishes.advertise else HOST
+    return [
+        f"--data-dir={layout.root}",
+        f"--listen={host}:{wishes.port}",
+        f"--token-port={wishes.token_port}",
+        *([f"--advertise={wishes.advertise}"] if wishes.advertise else []),
+        *([f"--store={wishes.store}"] if wishes.store else []),
+    ]
 
 
 def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:

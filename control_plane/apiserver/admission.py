@@ -12,6 +12,7 @@ from typing import Any
 from api import kinds
 from api.kinds import Kind
 from control_plane.apiserver import defaults, refusals
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.unreadable import refusal
 from control_plane.store.contract import Item, Store, Unreadable
 from proto.v1.cluster_pb2 import Namespace
@@ -22,10 +23,10 @@ NAMESPACES = kinds.of(Namespace)
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-def amend(obj: Any) -> None:
+def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
     """What every new object of its kind gets here, unless it says otherwise."""
     if isinstance(obj, Pod):
-        defaults.default_tolerations(obj)
+        defaults.default_tolerations(obj, tolerance)
         defaults.default_priority(obj)
 
 
@@ -41,9 +42,13 @@ class _Seen:
 class Admission:
     """Remembers what it has read of each namespace, by its revision."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tolerance: Tolerance = KUBERNETES) -> None:
+        self._store, self._tolerance = store, tolerance
         self._seen: dict[str, _Seen] = {}  # by key
+
+    def amend(self, obj: Any) -> None:
+        """See `amend`."""
+        amend(obj, self._tolerance)
 
     async def create(self, kind: Kind, obj: Any) -> Expected:
         """What must still hold when the object is written. Raises NotFound, Forbidden."""

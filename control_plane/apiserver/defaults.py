@@ -5,6 +5,7 @@ Each function changes its object and touches only what is unset. Defaulting some
 
 import re
 from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,6 @@ from proto.v1.pod_pb2 import (
 NAME_LABEL = "kubernetes.io/metadata.name"  # of a namespace: lets selectors choose it by its name
 DEFAULT_FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
-EVICTION_SECONDS = 300  # how long a pod stays on a node that does not answer
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 
 
@@ -131,12 +131,26 @@ def default_namespace(namespace: Namespace) -> None:
         namespace.metadata.labels[NAME_LABEL] = name
 
 
-def default_tolerations(pod: Pod) -> None:
-    """What admission adds: unless it says otherwise, a pod stays 300 s on a node that has failed."""
-    for taint in (NOT_READY, UNREACHABLE):
+@dataclass(frozen=True)
+class Tolerance:
+    """Seconds that a pod stays on a node that has failed."""
+
+    not_ready: int = 300
+    unreachable: int = 300
+
+
+KUBERNETES = Tolerance()
+
+
+def default_tolerations(pod: Pod, tolerance: Tolerance = KUBERNETES) -> None:
+    """What admission adds, unless the pod says otherwise."""
+    for taint, seconds in (
+        (NOT_READY, tolerance.not_ready),
+        (UNREACHABLE, tolerance.unreachable),
+    ):
         if not any(_tolerates(pod, taint)):
             pod.spec.tolerations.add(
-                key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=EVICTION_SECONDS
+                key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=seconds
             )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from api.identities import MASTERS as MASTERS
+from api.identities import NODES as NODES
+
 AUTHENTICATED = "system:authenticated"  # the group of everyone who has shown who he is
-MASTERS = "system:masters"  # the group that may do everything, whatever the roles say
-NODES = "system:nodes"  # the group of the agents, whose names are system:node:NAME
 
 
 @dataclass(frozen=True, slots=True)

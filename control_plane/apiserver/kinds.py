@@ -13,6 +13,7 @@ from control_plane.apiserver import (
     autoscaling,
     batch,
     budgets,
+    certificates,
     config,
     defaults,
     stateful,
@@ -231,5 +232,6 @@ _ALL = (
     *budgets.STRATEGIES,
     *autoscaling.STRATEGIES,
     *config.STRATEGIES,
+    *certificates.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

@@ -12,6 +12,7 @@ from typing import Any
 
 from api import clock, kinds
 from api.errors import BadRequest, Forbidden
+from api.identities import NODE_PREFIX
 from api.kinds import Kind
 from control_plane.apiserver.identity import CALLER, MASTERS
 from control_plane.apiserver.selection import Chosen
@@ -20,7 +21,6 @@ from control_plane.apiserver.strategy import Strategy
 from proto.v1.policy_pb2 import MetricsReport
 
 FRESH = timedelta(minutes=1)  # what is older is as good as missing
-NODE_USER = "system:node:"  # how an agent's name begins; its node's name follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +86,5 @@ def _check(report: MetricsReport) -> None:
             f"node {report.node} has reported the use of node {report.machine.metadata.name!r}"
         )
     caller = CALLER.get()
-    if caller.name != NODE_USER + report.node and MASTERS not in caller.groups:
+    if caller.name != NODE_PREFIX + report.node and MASTERS not in caller.groups:
         raise Forbidden(f'"{caller.name}" cannot report the metrics of node {report.node}')

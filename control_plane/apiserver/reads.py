@@ -198,7 +198,8 @@ class Reads:
                 events = await watcher.take(max(bookmark_at - _now(), 0))
                 if events:
                     yield events
-                if _now() >= bookmark_at:
+                # None came: it is time, even if the clock, being a float, says that it is not quite.
+                if not events or _now() >= bookmark_at:
                     bookmark_at = _now() + BOOKMARK_EVERY
                     if query.bookmarks and not watcher.waiting:
                         yield Bookmark(self._cache.revision)

@@ -19,7 +19,7 @@ from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
-from control_plane.apiserver.admission import Admission, amend
+from control_plane.apiserver.admission import Admission
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
@@ -139,7 +139,7 @@ class Registry:
         """The stored object, or the one that has the name already."""
         strategy = self._strategies[kind]
         strategy.default(obj)
-        amend(obj)
+        self._admission.amend(obj)
         with store_errors():
             expected = await self._admission.create(kind, obj)
         strategy.prepare_create(obj)
@@ -175,29 +175,47 @@ class Registry:
 
     async def update(self, place: Place, obj: Any, *, dry_run: bool = False) -> Stored:
         """Replace the object, or its part. Raises NotFound, Conflict, Invalid."""
-        strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
             if place.scale:
-                return _changed(strategy, place, scaling.scaled(old, obj, []), old)
+                return self._changed(place, scaling.scaled(old, obj, []), old)
             new = type(obj)()
             new.CopyFrom(obj)
-            return _changed(strategy, place, new, old)
+            return self._changed(place, new, old)
 
         return await self._write(place, change, dry_run)
 
     async def patch(self, place: Place, patch: Patch, *, dry_run: bool = False) -> Stored:
         """Change what the patch names. Raises NotFound, Conflict (the patch names a version), Invalid, BadRequest."""
-        strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
             if place.scale:
                 new, causes = patch.apply(scaling.scale_of(old))
-                return _changed(strategy, place, scaling.scaled(old, new, causes), old)
+                return self._changed(place, scaling.scaled(old, new, causes), old)
             new, causes = patch.apply(old)
-            return _changed(strategy, place, new, old, causes)
+            return self._changed(place, new, old, causes)
 
         return await self._write(place, change, dry_run)
+
+    def _changed(self, place: Place, new: Any, old: Any, causes: Any = ()) -> Any | _Gone:
+        """What an update makes of `old`, if everything about `new` is right."""
+        kind, strategy = place.kind, self._strategies[place.kind]
+        if new.metadata.uid and new.metadata.uid != old.metadata.uid:
+            raise refusals.precondition(kind, place.name, "UID", new.metadata.uid, old.metadata.uid)
+        version = new.metadata.resourceVersion
+        if version and version != old.metadata.resourceVersion:
+            raise refusals.conflict(kind, place.name)
+        strategy.default(new)
+        if place.subresource == "":
+            self._admission.amend(new)
+        metadata.prepare_update(new, old)
+        prepare, validate = _part(strategy, place)
+        prepare(new, old)
+        if metadata.spec_changed(new, old) and place.subresource in ("", scaling.SUBRESOURCE):
+            new.metadata.generation += 1
+        if wrong := [*causes, *validate(new, old)]:
+            raise Invalid.because(kind.name, place.name, wrong)
+        return GONE if deletion.is_over(new) else new
 
     async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
         """Answers with what was written to: the object, or its scale."""
@@ -268,27 +286,6 @@ def _serialise(obj: Any) -> bytes:
     return bytes(obj.SerializeToString())
 
 
-def _changed(strategy: Strategy, place: Place, new: Any, old: Any, causes: Any = ()) -> Any | _Gone:
-    """What an update makes of `old`, if everything about `new` is right."""
-    kind = place.kind
-    if new.metadata.uid and new.metadata.uid != old.metadata.uid:
-        raise refusals.precondition(kind, place.name, "UID", new.metadata.uid, old.metadata.uid)
-    version = new.metadata.resourceVersion
-    if version and version != old.metadata.resourceVersion:
-        raise refusals.conflict(kind, place.name)
-    strategy.default(new)
-    if place.subresource == "":
-        amend(new)
-    metadata.prepare_update(new, old)
-    prepare, validate = _part(strategy, place)
-    prepare(new, old)
-    if metadata.spec_changed(new, old) and place.subresource in ("", scaling.SUBRESOURCE):
-        new.metadata.generation += 1
-    if wrong := [*causes, *validate(new, old)]:
-        raise Invalid.because(kind.name, place.name, wrong)
-    return GONE if deletion.is_over(new) else new
-
-
 def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
     """Who prepares and who validates a write of this part of an object."""
     if place.subresource in ("", scaling.SUBRESOURCE):
@@ -297,4 +294,6 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_status, strategy.validate_status
     if place.subresource == "finalize" and strategy.prepare_finalize:
         return strategy.prepare_finalize, no_causes
+    if place.subresource == "approval" and strategy.prepare_approval:
+        return strategy.prepare_approval, strategy.validate_approval
     raise refusals.not_allowed(place.kind, "update", place.subresource)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
@@ -9,16 +10,19 @@ import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
+from api.grpc_server import Admit
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
+from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
 from control_plane.apiserver.registry import Registry
-from control_plane.apiserver.service import Resources
+from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
-from control_plane.apiserver.streams import Streams
+from control_plane.apiserver.streams import AgentCredentials, Streams
 from control_plane.apiserver.watchcache import WatchCache
 from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
@@ -31,10 +35,18 @@ class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port, and what is shown and asked for at it: control_plane/pki/keeper.py makes the credentials."""
+
+    address: str  # "127.0.0.1:6440"; port 0: any
+    credentials: grpc.ServerCredentials
+
+
 class Service(Protocol):
     """One service of proto/v1/service.proto."""
 
-    def handler(self) -> grpc.GenericRpcHandler: ...
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler: ...
 
 
 class ApiServer:
@@ -44,16 +56,17 @@ class ApiServer:
         self,
         store: Store,
         strategies: Mapping[Kind, Strategy] = STRATEGIES,
+        tolerance: Tolerance = KUBERNETES,
         services: Sequence[Service] = (),
     ) -> None:
         """`services`: what else is offered at the same address."""
         self._services = services
         self.cache = WatchCache(store, strategies)
         metrics = Metrics(strategies)
-        self._registry = Registry(store, strategies, Admission(store), metrics)
+        self._registry = Registry(store, strategies, Admission(store, tolerance), metrics)
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
-        self.cluster = ""  # its uid: that of the namespace kube-system, set by `prepare`
+        self.about = About()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -71,25 +84,38 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
-        self.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
+        self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[int]:
-        """Serve at "127.0.0.1:6443" (port 0: any) as long as the block runs; gives the port. Raises CannotListen."""
+    async def listening(
+        self,
+        *doors: Door,
+        to_agents: AgentCredentials,
+        tokens: Sequence[TokenAuthenticator] = (),
+    ) -> AsyncIterator[list[int]]:
+        """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
+
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
+        """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        resources = Resources(self._registry, self._reads, lambda: self.cluster)
-        streams = Streams(self.client)
+        admit = Authentication(tokens).admit
+        resources = Resources(self._registry, self._reads, self.about)
+        streams = Streams(self.client, to_agents)
         services: tuple[Service, ...] = (resources, streams, *self._services)
-        server.add_generic_rpc_handlers(tuple(service.handler() for service in services))
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {address}: is another server running there? (choose another port, or stop it)"
-            ) from None
+        server.add_generic_rpc_handlers(tuple(service.handler(admit) for service in services))
+        ports = [_open(server, door) for door in doors]
         await server.start()
         try:
-            yield port
+            yield ports
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+def _open(server: grpc.aio.Server, door: Door) -> int:
+    try:
+        return int(server.add_secure_port(door.address, door.credentials))
+    except RuntimeError:
+        raise CannotListen(
+            f"cannot listen on {door.address}: is another server running there? (choose another port, or stop it)"
+        ) from None

@@ -8,6 +8,7 @@ import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
 from api.errors import ApiError, BadRequest, status_of
-from api.grpc_server import Context, handler_of
+from api.grpc_server import Admit, Context, handler_of
 from control_plane.apiserver import refusals, requests, tables, wire
 from control_plane.apiserver.collection import Step, delete_collection, run_all
 from control_plane.apiserver.evict import SUBRESOURCE, evict
@@ -44,15 +45,24 @@ SENDING, LONGEST_BREATH = 0.0003, 0.05
 KUBERNETES = "v1.36"  # whose behaviour is followed
 
 
+@dataclass
+class About:
+    """What `Version` tells of this cluster."""
+
+    cluster: str = ""  # its uid: that of the namespace kube-system
+    port: int = 0  # where client certificates are taken
+    token_port: int = 0  # where bearer tokens are taken; 0: nowhere
+
+
 class Resources:
     """The service `Resources` of proto/v1/service.proto."""
 
-    def __init__(self, registry: Registry, reads: Reads, cluster: Callable[[], str]) -> None:
+    def __init__(self, registry: Registry, reads: Reads, about: About) -> None:
         self._registry = registry
         self._reads = reads
-        self._cluster = cluster  # the uid of this cluster
+        self._about = about
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Get": self._get,
             "List": self._list,
@@ -66,7 +76,7 @@ class Resources:
             "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs, encoded=True)
+        return handler_of("Resources", verbs, admit=admit, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
@@ -222,7 +232,9 @@ class Resources:
             kubernetes=KUBERNETES,
             python=platform.python_version(),
             platform=f"{platform.system().lower()}/{platform.machine()}",
-            cluster=self._cluster(),
+            cluster=self._about.cluster,
+            port=self._about.port,
+            tokenPort=self._about.token_port,
         ).SerializeToString()
 
 

@@ -49,12 +49,16 @@ class Strategy:
     prepare_status: Callable[[Any, Any], None] = lambda new, old: None
     # The same for the subresource "finalize", of kinds that have it: copies all but the spec's finalizers.
     prepare_finalize: Callable[[Any, Any], None] | None = None
+    # The same for the subresource "approval", of kinds that have it: who may decide decides, and touches nothing else.
+    prepare_approval: Callable[[Any, Any], None] | None = None
     # All that is wrong with an object that is to be created, metadata included.
     validate: Callable[[Any], Sequence[Cause]] = no_causes
     # All that is wrong with changing old into new: called with (new, old).
     validate_update: Callable[[Any, Any], Sequence[Cause]] = no_causes
     # The same for a write through the subresource "status".
     validate_status: Callable[[Any, Any], Sequence[Cause]] = no_causes
+    # The same for a write through the subresource "approval".
+    validate_approval: Callable[[Any, Any], Sequence[Cause]] = no_causes
     # Values for field selectors, metadata.name and metadata.namespace included (S#11). Always the same keys.
     selectable: Callable[[Any], dict[str, str]] = lambda obj: {}
     # Seconds of grace for a delete without a wish of its own. None: there is nothing to wait for, so the object goes at

@@ -6,7 +6,7 @@ ends on one. Each call has a connection of its own: it costs two milliseconds, a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -16,7 +16,8 @@ from google.protobuf.message import DecodeError, Message
 from api import rpc
 from api.client import Client
 from api.errors import BadRequest, NotFound, Unavailable
-from api.grpc_server import Context, handler_of
+from api.grpc_server import Admit, Context, handler_of
+from api.identities import agent_host
 from control_plane.apiserver import containers
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Node
@@ -24,23 +25,27 @@ from proto.v1.pod_pb2 import Pod
 
 FIRST_MESSAGE = 10.0  # seconds that a caller has to say what it wants
 
+# What to show to agents, and whom to believe there; asked for anew with every call.
+AgentCredentials = Callable[[], grpc.ChannelCredentials]
+
 _METHODS = {method.name: method for method in rpc.methods("Streams")}
 
 
 class Streams:
     """The service `Streams` of proto/v1/service.proto."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, to_agents: AgentCredentials) -> None:
         self._client = client
+        self._to_agents = to_agents
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Logs": self._logs,
             "Exec": self._exec,
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", verbs, encoded=True)
+        return handler_of("Streams", verbs, admit=admit, encoded=True)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target
@@ -93,7 +98,7 @@ class Streams:
         context: Context,
     ) -> None:
         address = await self._address(node)
-        async with grpc.aio.insecure_channel(address, options=rpc.CHANNEL_OPTIONS) as channel:
+        async with self._channel(node, address) as channel:
             call = _call(channel, method, first, rest)
             try:
                 async for message in call:
@@ -107,6 +112,11 @@ class Streams:
                 raise error from None
             finally:
                 call.cancel()
+
+    def _channel(self, node: str, address: str) -> grpc.aio.Channel:
+        """To the agent of that node, and to nobody else who may be listening there."""
+        options = [*rpc.CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", agent_host(node))]
+        return grpc.aio.secure_channel(address, self._to_agents(), options=options)
 
     async def _address(self, node: str) -> str:
         try:

@@ -24,7 +24,6 @@ from control_plane.store.contract import CannotOpen, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-FILE = "encryption.yaml"  # in the data directory
 LOOK = 2.0  # seconds between two looks at the file
 CATCH_UP = 1.0  # seconds that watchers get before history goes; who is slower than that lists again
 PASSES = 5  # through the store, before we believe that somebody writes with another key
@@ -54,7 +53,7 @@ class Progress:
     total: int = 0
 
 
-class Keeper:
+class KeyKeeper:
     def __init__(self, store: EncryptedStore, path: Path) -> None:
         self.store = store
         self.path = path
@@ -64,7 +63,7 @@ class Keeper:
     @classmethod
     async def open(
         cls, inner: Store, path: Path, *, given: bool = False, accept_lost: bool = False
-    ) -> "Keeper":
+    ) -> "KeyKeeper":
         """Raises CannotOpen. `given`: somebody named the file, so it must be there."""
         try:
             configuration = keyfile.read(path)

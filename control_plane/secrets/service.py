@@ -11,13 +11,14 @@ from typing import Any
 import grpc
 
 from api.errors import ApiError, BadRequest, Conflict, Forbidden, Internal
-from api.grpc_server import Context, handler_of, internal
+from api.grpc_server import Admit, Context, handler_of, internal
+from api.identities import MASTERS
 from control_plane.apiserver.errors import store_errors
-from control_plane.apiserver.identity import CALLER, MASTERS
+from control_plane.apiserver.identity import CALLER
 from control_plane.secrets import plan
 from control_plane.secrets.ciphers import IDENTITY
 from control_plane.secrets.configuration import Rule
-from control_plane.secrets.keeper import Busy, CannotWrite, Keeper, Progress
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
 from control_plane.secrets.plan import Census, NothingToRotate, StillNeeded
 from control_plane.secrets.resources import named
 from proto.v1 import service_pb2 as pb
@@ -31,17 +32,17 @@ REFUSALS: dict[type[BaseException], type[ApiError]] = {
 
 
 class Encryption:
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: KeyKeeper) -> None:
         self._keeper = keeper
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Status": self._status,
             "RotateKey": self._rotate,
             "Reencrypt": self._reencrypt,
             "RemoveKey": self._remove,
         }
-        return handler_of("Encryption", verbs, translate=_translated)
+        return handler_of("Encryption", verbs, admit=admit, translate=_translated)
 
     async def _status(self, _request: pb.EncryptionStatusRequest, _: Context) -> Any:
         _check_caller()
@@ -90,7 +91,7 @@ def _translated(error: BaseException) -> ApiError:
     return cls(str(error)) if cls else internal(error)
 
 
-def status(keeper: Keeper, census: Census) -> pb.EncryptionStatus:
+def status(keeper: KeyKeeper, census: Census) -> pb.EncryptionStatus:
     configuration = keeper.configuration
     steps: list[plan.Step] = []
     if waiting := plan.newest_waiting(configuration):

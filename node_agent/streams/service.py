@@ -6,12 +6,13 @@ Each call is one coroutine that ends when one of its sides ends, and takes every
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import ApiError, Internal, Unavailable
 from api.errors import NotFound as NoSuchObject
-from api.grpc_server import Context, Verb, handler_of, internal
+from api.grpc_server import Admit, Context, Verb, handler_of, internal
 from node_agent.runtime.errors import NotFound, RuntimeFailure, RuntimeUnavailable
 from node_agent.runtime.interface import Runtime
 from node_agent.streams import forward, logs, talk
@@ -61,12 +62,14 @@ class Streams:
 
 
 @asynccontextmanager
-async def listening(streams: Streams, address: str) -> AsyncIterator[int]:
+async def listening(
+    streams: Streams, address: str, credentials: grpc.ServerCredentials, admit: Admit
+) -> AsyncIterator[int]:
     """Serve at "127.0.0.1:0" (port 0: any) as long as the block runs; gives the port. Raises RuntimeError."""
     server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-    handler = handler_of("Streams", streams.verbs(), translate=_told)
+    handler = handler_of("Streams", streams.verbs(), admit=admit, translate=_told)
     server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port(address)
+    port = server.add_secure_port(address, credentials)
     await server.start()
     try:
         yield port

@@ -213,18 +213,22 @@ class VersionRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class VersionResponse(_message.Message):
-    __slots__ = ("helmling", "kubernetes", "python", "platform", "cluster")
+    __slots__ = ("helmling", "kubernetes", "python", "platform", "cluster", "tokenPort", "port")
     HELMLING_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
     PYTHON_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    TOKENPORT_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
     helmling: str
     kubernetes: str
     python: str
     platform: str
     cluster: str
-    def __init__(self, helmling: _Optional[str] = ..., kubernetes: _Optional[str] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., cluster: _Optional[str] = ...) -> None: ...
+    tokenPort: int
+    port: int
+    def __init__(self, helmling: _Optional[str] = ..., kubernetes: _Optional[str] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., cluster: _Optional[str] = ..., tokenPort: _Optional[int] = ..., port: _Optional[int] = ...) -> None: ...
 
 class ContainerTarget(_message.Message):
     __slots__ = ("namespace", "pod", "container")

@@ -14,7 +14,7 @@ from control_plane.apiserver.unreadable import ANNOTATION
 from control_plane.secrets import keeper as keepers
 from control_plane.secrets import keyfile
 from control_plane.secrets.configuration import PLAIN, Configuration
-from control_plane.secrets.keeper import Busy, CannotWrite, Keeper, Progress
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
 from control_plane.secrets.plan import StillNeeded
 from control_plane.store.contract import CannotOpen, Store
 from control_plane.store.memory import MemoryStore
@@ -39,8 +39,8 @@ def secret(name: str = "token", value: bytes = VALUE) -> Secret:
 
 
 @asynccontextmanager
-async def world(inner: Store, path: Path, **how: bool) -> AsyncIterator[tuple[World, Keeper]]:
-    keeper = await Keeper.open(inner, path, **how)
+async def world(inner: Store, path: Path, **how: bool) -> AsyncIterator[tuple[World, KeyKeeper]]:
+    keeper = await KeyKeeper.open(inner, path, **how)
     async with asyncio.timeout(60), serving(keeper.store, grpc=False) as running:
         yield running, keeper
 
@@ -49,7 +49,7 @@ async def said(reports: AsyncIterator[Progress]) -> list[str]:
     return [report.said async for report in reports]
 
 
-async def rotate(keeper: Keeper) -> list[str]:
+async def rotate(keeper: KeyKeeper) -> list[str]:
     return await said(keeper.rotate())
 
 
@@ -310,7 +310,7 @@ def test_without_its_file_a_store_with_sealed_values_is_not_opened(tmp_path: Pat
         inner, path = await lose(tmp_path)
         path.unlink()
         with pytest.raises(CannotOpen) as caught:
-            await Keeper.open(inner, path)
+            await KeyKeeper.open(inner, path)
         assert f"{path} is not there, but 2 objects in the store are encrypted" in str(caught.value)
         assert "(keys: gone, here)" in str(caught.value)
         assert "--accept-lost-secrets" in str(caught.value)
@@ -318,7 +318,7 @@ def test_without_its_file_a_store_with_sealed_values_is_not_opened(tmp_path: Pat
             assert len((await running.client.list(Secret)).items) == 2
             await running.client.create(secret("new"))
         with pytest.raises(CannotOpen, match="there is no encryption configuration"):
-            await Keeper.open(inner, tmp_path / "given.yaml", given=True)
+            await KeyKeeper.open(inner, tmp_path / "given.yaml", given=True)
 
     asyncio.run(main())
 

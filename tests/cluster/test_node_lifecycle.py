@@ -245,9 +245,9 @@ def test_a_node_that_never_says_anything_is_unknown_after_a_minute() -> None:
         node.metadata.name = "mute"
         await machines.world.client.create(node)
         assert (
-            60
+            55
             <= await seconds(machines.world.until(lambda: machines.says("Unknown", "mute")))
-            <= 67
+            <= 70
         )
         found = conditions.find((await machines.node("mute")).status.conditions, "Ready")
         assert found is not None

@@ -23,12 +23,13 @@ from api.errors import (
 )
 from api.grpc_client import connect
 from control_plane.apiserver import watcher
-from control_plane.apiserver.server import ApiServer, CannotListen
+from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.store.memory import MemoryStore
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta
 from proto.v1.pod_pb2 import Pod
+from tests import pki
 from tests.apiserver import World, nothing_left, pod, serving, until
 
 Ask = Callable[[str, Any], Coroutine[Any, Any, Any]]
@@ -42,7 +43,9 @@ def run(scenario: Callable[[World, Any], Coroutine[Any, Any, None]]) -> None:
     async def main() -> None:
         async with asyncio.timeout(60), serving(MemoryStore(), grpc=True) as world:
             options = rpc.CHANNEL_OPTIONS
-            async with grpc.aio.insecure_channel(world.address, options=options) as channel:
+            async with grpc.aio.secure_channel(
+                world.address, pki.admin().channel_credentials(), options=options
+            ) as channel:
                 await scenario(world, rpc.aio_stub(channel))
         await nothing_left()
 
@@ -169,7 +172,9 @@ def test_the_target_fills_in_what_the_object_leaves_out() -> None:
 
 def test_a_request_that_is_no_message_is_a_bad_request() -> None:
     async def scenario(world: World, _: Any) -> None:
-        async with grpc.aio.insecure_channel(world.address) as channel:
+        async with grpc.aio.secure_channel(
+            world.address, pki.admin().channel_credentials()
+        ) as channel:
             call = channel.unary_unary("/helmling.v1.Resources/Get")
             failure = await refused(call(b"\xff\xff\xff"))
             assert isinstance(failure, BadRequest)
@@ -451,7 +456,7 @@ def test_version_says_which_cluster_this_is() -> None:
 
 def test_nobody_answers() -> None:
     async def main() -> None:
-        async with connect("127.0.0.1:1") as client:
+        async with connect("127.0.0.1:1", pki.admin()) as client:
             with pytest.raises(Unavailable):
                 await client.get(Node, "n1")
 
@@ -462,7 +467,7 @@ def test_two_servers_cannot_share_an_address() -> None:
     async def scenario(world: World, _: Any) -> None:
         other = ApiServer(MemoryStore())
         with pytest.raises(CannotListen, match="is another server running there"):
-            async with other.listening(world.address):
+            async with other.listening(Door(world.address, pki.door()), to_agents=pki.to_agents):
                 pass
 
     run(scenario)
@@ -471,7 +476,9 @@ def test_two_servers_cannot_share_an_address() -> None:
 def test_the_synchronous_stub_speaks_the_same() -> None:
     async def scenario(world: World, _: Any) -> None:
         def ask() -> Any:
-            with grpc.insecure_channel(world.address, options=rpc.CHANNEL_OPTIONS) as channel:
+            with grpc.secure_channel(
+                world.address, pki.admin().channel_credentials(), options=rpc.CHANNEL_OPTIONS
+            ) as channel:
                 stub = rpc.sync_stub(channel)
                 try:
                     stub.Get(pb.GetRequest(target=WEB))
@@ -536,10 +543,12 @@ def streaming(scenario: Callable[[World, Any, Agent], Coroutine[Any, Any, None]]
     async def with_agent(world: World, _: Any) -> None:
         agent, server = Agent(), grpc.aio.server()
         server.add_generic_rpc_handlers((agent.handler(),))
-        await running_pod(world, server.add_insecure_port("127.0.0.1:0"))
+        await running_pod(world, server.add_secure_port("127.0.0.1:0", pki.agent_door("n1")))
         await server.start()
         try:
-            async with grpc.aio.insecure_channel(world.address) as channel:
+            async with grpc.aio.secure_channel(
+                world.address, pki.admin().channel_credentials()
+            ) as channel:
                 await scenario(world, rpc.aio_stub(channel, "Streams"), agent)
         finally:
             await server.stop(None)
@@ -605,7 +614,9 @@ def test_a_stream_cannot_go_where_nobody_is() -> None:
 def test_a_node_that_cannot_be_reached_is_named() -> None:
     async def scenario(world: World, _: Any) -> None:
         await running_pod(world, 1)
-        async with grpc.aio.insecure_channel(world.address) as channel:
+        async with grpc.aio.secure_channel(
+            world.address, pki.admin().channel_credentials()
+        ) as channel:
             stub = rpc.aio_stub(channel, "Streams")
             failure = await refused(stub.Logs(pb.LogsRequest(target=in_pod())).read())
             assert isinstance(failure, Unavailable)

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -13,6 +14,7 @@ from api import kinds, rpc
 from cli import quickread
 from proto.v1.pod_pb2 import Pod
 from proto.v1.service_pb2 import GetRequest, ListRequest, ListResponse
+from tests import pki
 from tests.apiserver import World, pod, run_scenario
 
 GET, LIST = "/helmling.v1.Resources/Get", "/helmling.v1.Resources/List"
@@ -21,7 +23,9 @@ PODS = rpc.target_of_kind(Pod, namespace="default")
 
 async def ask(world: World, path: str, request: GetRequest | ListRequest) -> bytes | None:
     """From a thread, because it blocks, and the server is in this one."""
-    return await asyncio.to_thread(quickread.ask, world.address, path, request.SerializeToString())
+    return await asyncio.to_thread(
+        quickread.ask, world.address, pki.admin(), path, request.SerializeToString()
+    )
 
 
 def test_a_list_of_many_frames_is_whole() -> None:
@@ -95,16 +99,16 @@ def saying(words: bytes) -> Iterator[str]:
 )
 def test_a_stranger_is_no_answer(words: bytes) -> None:
     with saying(words) as address:
-        assert quickread.ask(address, GET, b"") is None
+        assert quickread.ask(address, pki.admin(), GET, b"") is None
 
 
 def test_nobody_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    assert quickread.ask(address, GET, b"") is None
+    assert quickread.ask(address, pki.admin(), GET, b"") is None
 
 
-def test_get_pods_does_not_import_grpc() -> None:
+def test_get_pods_does_not_import_grpc(tmp_path: Path) -> None:
     code = (
         "import sys; from cli.main import execute; code = execute(sys.argv[1:]); "
         "sys.exit(code or 'grpc' in sys.modules)"
@@ -112,7 +116,8 @@ def test_get_pods_does_not_import_grpc() -> None:
 
     async def scenario(world: World) -> None:
         await world.client.create(pod("here"))
-        words = ("get", "pods", f"--server={world.address}")
+        conf = pki.kubeconfig(tmp_path / "conf", world.address)
+        words = ("get", "pods", f"--kubeconfig={conf}")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, *words, stdout=asyncio.subprocess.PIPE
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from node_agent.processes import Process
+from tests import pki
 from tests.e2e.cli_runner import Cli, background, cluster, read_until
 
 
@@ -99,7 +100,11 @@ def test_a_part_that_cannot_start_is_explained(tmp_path: Path) -> None:
         (["up", "--pod-cidr=banana"], "--pod-cidr banana"),
         (["up", "--pod-cidr=10.0.0.0/30"], "has no room for pods"),
         (["down", "--wipe", "--keep-pods"], "cannot be used together"),
-        (["server", "--listen=0.0.0.0:6440"], "only loopback is safe"),
+        (["server", "--listen=everywhere"], "expected HOST:PORT"),
+        (["server", "--listen=0.0.0.0:99999"], "expected HOST:PORT"),
+        (["server", "--token-port=99999"], "--token-port must be between 0 and 65535"),
+        (["agent", "--join=127.0.0.1:6441"], "--join and --token go together"),
+        (["agent", "--join=127.0.0.1:6441", "--token=half"], "is to be copied whole"),
         (["server", "--log-level=loud"], "--log-level must be one of"),
         (["server", "--store=foo://"], "there is no kind of store called 'foo'"),
         (["agent", "--server=nowhere"], "is no server address"),
@@ -135,7 +140,7 @@ def test_server_and_agent_in_the_foreground(tmp_path: Path) -> None:
 
 
 def test_which_cluster(tmp_path: Path) -> None:
-    """--kubeconfig before $KUBECONFIG before the data directory; what points to Kubernetes is told."""
+    """--kubeconfig before $KUBECONFIG before the data directory; what cannot be trusted is told."""
     cli = Cli(tmp_path)
     assert "no cluster found" in cli.fails("get", "pods")
     other = tmp_path / "other.conf"
@@ -144,10 +149,14 @@ def test_which_cluster(tmp_path: Path) -> None:
         "clusters: [{name: k, cluster: {server: 'https://10.0.0.1:6443'}}]\n"
         "contexts: [{name: k, context: {cluster: k, namespace: x}}]\n"
     )
-    assert "speaks HTTPS" in cli.fails("get", "pods", f"--kubeconfig={other}")
+    nobody = "has no certificate-authority-data"
+    assert nobody in cli.fails("get", "pods", f"--kubeconfig={other}")
     cli.environment["KUBECONFIG"] = str(other)
-    assert "speaks HTTPS" in cli.fails("get", "pods")
-    assert "was refused" in cli.fails("get", "pods", "--server=http://127.0.0.1:1")
+    assert nobody in cli.fails("get", "pods")
+    good = pki.kubeconfig(tmp_path / "good.conf", "127.0.0.1:1")
+    assert "was refused" in cli.fails("get", "pods", f"--kubeconfig={good}")
+    plain = ("get", "pods", f"--kubeconfig={good}", "--server=http://127.0.0.1:2")
+    assert "never speaks plain text" in cli.fails(*plain)
     assert 'context "z" does not exist' in cli.fails("get", "pods", "--context=z")
     other.write_text("a: [")
     assert "is not valid YAML" in cli.fails("get", "pods")

@@ -202,7 +202,7 @@ def test_small_commands(cli: Cli) -> None:
     assert cli.ok("config", "get-contexts").lines()[1].split()[:2] == ["*", "helmling"]
     assert 'did you mean "view"' in cli.fails("config", "veiw")
     assert 'unknown command "gte"' in cli.fails("gte")
-    assert "kubectl command that helmling does not have" in cli.fails("drain")
+    assert "kubectl command that helmling does not have" in cli.fails("kustomize")
 
 
 def test_completion(cli: Cli) -> None:

@@ -6,7 +6,6 @@ before they end, as they do in real clusters: that is how long the client may ta
 """
 
 import asyncio
-import json
 import random
 import re
 from collections import Counter
@@ -22,6 +21,7 @@ import pytest
 from api.client import Selection
 from api.grpc_client import GrpcClient, connect
 from api.informer import Informer
+from cli.kubeconfig import of_file
 from node_agent.images import ensure
 from node_agent.images.recipes import PAUSE, hello
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
@@ -135,9 +135,8 @@ class World:
 @asynccontextmanager
 async def watched(cli: Cli) -> AsyncIterator[World]:
     """A world whose client and sampler are at work."""
-    config = json.loads((cli.data_dir / "admin.conf").read_text())
-    server = config["clusters"][0]["cluster"]["server"].removeprefix("http://")
-    client = connect(server)
+    target = of_file(str(cli.data_dir / "admin.conf"))
+    client = connect(target.address, target.identity)
     traffic, samples, pods = Traffic(), Samples(), Informer(client, Pod, OURS)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -17,7 +17,7 @@ import pytest
 
 from control_plane.secrets import keeper as keepers
 from control_plane.secrets import keyfile
-from control_plane.secrets.keeper import Keeper
+from control_plane.secrets.keeper import KeyKeeper
 from control_plane.store.contract import Unreadable
 from control_plane.store.sqlite import SQLiteStore
 from tests.encryption import SECRETS
@@ -56,7 +56,7 @@ def around(owner, name):
 
 async def main(folder):
     store = await SQLiteStore.open(folder / "store.db")
-    keys = await keeper.Keeper.open(store, folder / "encryption.yaml")
+    keys = await keeper.KeyKeeper.open(store, folder / "encryption.yaml")
     around(SQLiteStore, "txn"); around(SQLiteStore, "compact"); around(SQLiteStore, "scrub")
     around(Path, "replace"); around(Checkpointer, "start_over"); around(os, "fsync")
     keeper.CATCH_UP = 0
@@ -75,7 +75,7 @@ def values(secret: str) -> dict[str, bytes]:
 async def fill(folder: Path, secret: str) -> None:
     store = await SQLiteStore.open(folder / "store.db")
     try:
-        keeper = await Keeper.open(store, folder / "encryption.yaml")
+        keeper = await KeyKeeper.open(store, folder / "encryption.yaml")
         for place, value in values(secret).items():
             await keeper.store.txn({}, {place: value})
     finally:
@@ -86,7 +86,7 @@ async def check(folder: Path, secret: str) -> None:
     """Everything is readable; then the rotation is finished, and one key is enough."""
     store = await SQLiteStore.open(folder / "store.db")
     try:
-        keeper = await Keeper.open(store, folder / "encryption.yaml", given=True)
+        keeper = await KeyKeeper.open(store, folder / "encryption.yaml", given=True)
         await read_all(keeper, secret)
         async for _ in keeper.rotate():
             await read_all(keeper, secret)
@@ -98,7 +98,7 @@ async def check(folder: Path, secret: str) -> None:
         await store.close()
 
 
-async def read_all(keeper: Keeper, secret: str) -> None:
+async def read_all(keeper: KeyKeeper, secret: str) -> None:
     listing = await keeper.store.list(SECRETS)
     assert not any(isinstance(item.value, Unreadable) for item in listing.items)
     assert {item.key: item.value for item in listing.items} == values(secret)

@@ -16,13 +16,15 @@ from api.grpc_client import connect
 from api.informer import Informer
 from proto.v1.pod_pb2 import Pod
 from tests.apiserver import pod, until
+from tests.pki import admin_of
 
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from control_plane.main import Options, serve
 ready = lambda address: print(address, flush=True)
-asyncio.run(serve(Options(Path(sys.argv[1]), port=int(sys.argv[2]), ready=ready)))
+options = Options(Path(sys.argv[1]), port=int(sys.argv[2]), token_port=0, ready=ready)
+asyncio.run(serve(options))
 """
 
 
@@ -44,9 +46,9 @@ def test_it_starts_and_ends_politely(tmp_path: Path) -> None:
         async with asyncio.timeout(60), started(tmp_path) as (process, address):
             conf = tmp_path / "admin.conf"
             (cluster,) = json.loads(conf.read_text())["clusters"]
-            assert cluster["cluster"]["server"] == f"http://{address}"
+            assert cluster["cluster"]["server"] == f"https://{address}"
             assert conf.stat().st_mode & 0o777 == 0o600
-            async with connect(address) as client:
+            async with connect(address, admin_of(tmp_path)) as client:
                 await client.create(pod())
                 batches = client.watch(Pod, version="")
                 await anext(batches)  # the watch has begun
@@ -70,7 +72,10 @@ def test_it_comes_back_after_kill_9_with_all_it_had(tmp_path: Path) -> None:
         async with asyncio.timeout(60):
             async with started(tmp_path) as (process, address):
                 port = int(address.rpartition(":")[2])
-                async with connect(address) as client, asyncio.TaskGroup() as tasks:
+                async with (
+                    connect(address, admin_of(tmp_path)) as client,
+                    asyncio.TaskGroup() as tasks,
+                ):
                     informer = Informer(client, Pod)
                     running = tasks.create_task(informer.run())
                     await client.create(pod("before"))
@@ -80,7 +85,7 @@ def test_it_comes_back_after_kill_9_with_all_it_had(tmp_path: Path) -> None:
                     await process.wait()
                     async with started(tmp_path, port) as (_, again):
                         assert again == address
-                        async with connect(again) as other:
+                        async with connect(again, admin_of(tmp_path)) as other:
                             await other.create(pod("after"))
                         await until(lambda: "default/after" in informer.objects)
                         assert set(informer.objects) == {"default/before", "default/after"}

@@ -1,0 +1,1 @@
+"""Emptying a node: `choose` says which pods may be made to go, `progress` follows them until they are gone."""
