@@ -205,6 +205,7 @@ async def _keys(store: Store, options: Options) -> KeyKeeper:
         given or options.data_dir / ENCRYPTION,
         given=given is not None,
         accept_lost=options.encryption.accept_lost,
+        shared=options.store.startswith("etcd:"),
     )
 
 

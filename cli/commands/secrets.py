@@ -10,7 +10,7 @@ from typing import Any
 from cli import subcommands
 from cli.command import Command, Session
 from cli.errors import UsageError
-from cli.flags import Flag
+from cli.flags import Flag, switch
 from cli.output.table import render
 from cli.subcommands import Action
 from proto.v1 import service_pb2 as service
@@ -74,7 +74,8 @@ def _remarks(found: Any) -> list[str]:
 
 def rotate(session: Session) -> int:
     _no_arguments(session, "rotate-key")
-    _follow(session, "RotateKey", service.RotateKeyRequest())
+    only = session.flags.on("only-server")
+    _follow(session, "RotateKey", service.RotateKeyRequest(onlyServer=only))
     found = session.server.encryption("Status", service.EncryptionStatusRequest())
     idle = sorted(
         {key.name for rule in found.rules for key in rule.keys[1:] if key.name and not key.objects}
@@ -116,9 +117,13 @@ def _no_arguments(session: Session, word: str) -> None:
         raise UsageError(f"{word} takes no arguments: {' '.join(session.args)}")
 
 
+ONLY_SERVER = switch(
+    "only-server",
+    "No other server uses the same etcd; needed there, as it would not know the new key.",
+)
 ACTIONS = {
     "status": Action(status, (Flag("output", "One of: (json, yaml).", "o"),)),
-    "rotate-key": Action(rotate, ()),
+    "rotate-key": Action(rotate, (ONLY_SERVER,)),
     "reencrypt": Action(reencrypt, ()),
     "remove-key": Action(remove, ()),
 }

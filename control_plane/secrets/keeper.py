@@ -39,6 +39,10 @@ class CannotWrite(Exception):
     """The file, or an object; the message says why."""
 
 
+class Shared(Exception):
+    """One server alone may not decide this; the message says what to do."""
+
+
 @runtime_checkable
 class Scrubs(Protocol):
     """A store that can clean its files of what it has forgotten."""
@@ -54,15 +58,22 @@ class Progress:
 
 
 class KeyKeeper:
-    def __init__(self, store: EncryptedStore, path: Path) -> None:
+    def __init__(self, store: EncryptedStore, path: Path, *, shared: bool = False) -> None:
         self.store = store
         self.path = path
+        self.shared = shared  # other servers may use the store, each with a file of its own
         self._stamp = keyfile.stamp(path)  # of the version that the store uses
         self._changing = asyncio.Lock()  # of the file and the ring, together
 
     @classmethod
     async def open(
-        cls, inner: Store, path: Path, *, given: bool = False, accept_lost: bool = False
+        cls,
+        inner: Store,
+        path: Path,
+        *,
+        given: bool = False,
+        accept_lost: bool = False,
+        shared: bool = False,
     ) -> "KeyKeeper":
         """Raises CannotOpen. `given`: somebody named the file, so it must be there."""
         try:
@@ -71,13 +82,20 @@ class KeyKeeper:
             if given:
                 raise CannotOpen(f"there is no encryption configuration {path}") from None
             configuration = await _first(inner, path, accept_lost=accept_lost)
-        keeper = cls(EncryptedStore(inner, Ring(configuration)), path)
+            if shared:
+                log.warning("copy_needed file=%s for=%r", path, "every other server on this store")
+        keeper = cls(EncryptedStore(inner, Ring(configuration)), path, shared=shared)
         keeper._tell_lost(await keeper.census())
         return keeper
 
     @property
     def configuration(self) -> Configuration:
         return self.store.ring.configuration
+
+    @property
+    def changing(self) -> bool:
+        """Somebody changes the keys."""
+        return self._changing.locked()
 
     async def census(self) -> Census:
         return await census.take(self.store.inner, self.store.ring)
@@ -86,7 +104,7 @@ class KeyKeeper:
         """Until cancelled: take in what others change in the file."""
         while True:
             await asyncio.sleep(look)
-            if not self._changing.locked():
+            if not self.changing:
                 async with self._changing:
                     await self._look_again()
 
@@ -119,8 +137,17 @@ class KeyKeeper:
             found.lost[0][1],
         )
 
-    async def rotate(self) -> AsyncGenerator[Progress, None]:
-        """To a new key; or the rest of a rotation that has begun. Raises NothingToRotate, Busy, CannotWrite."""
+    async def rotate(self, *, only_server: bool = False) -> AsyncGenerator[Progress, None]:
+        """To a new key; or the rest of a rotation that has begun.
+
+        Raises NothingToRotate, Shared, Busy, CannotWrite. `only_server`: somebody says that no other uses the store.
+        """
+        if self.shared and not only_server:
+            raise Shared(
+                "other servers may use this etcd, and each reads its own file: a key that only this server knows would "
+                "make them unable to read. Change the files by hand (docs/secrets-at-rest.md says how, and the servers "
+                "follow them), or say that this is the only server: --only-server"
+            )
         async with self._alone():
             steps = plan.rotation(self.configuration, await self.census(), clock.now())
             if not isinstance(steps[0], AddKey):
@@ -146,7 +173,7 @@ class KeyKeeper:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        if self._changing.locked():
+        if self.changing:
             raise Busy("the keys are being changed already: wait until that has ended")
         async with self._changing:
             await self._look_again()  # the file may be newer than our last look
@@ -169,10 +196,10 @@ class KeyKeeper:
                     await self._forget()
 
     async def _put(self, changed: Configuration) -> None:
-        """Into the file, then into use."""
+        """Into the file, then into use; no cancellation comes in between, as the ring is in use before the first wait."""
         ring = Ring(changed)
         try:
-            await asyncio.to_thread(keyfile.write, self.path, changed)
+            keyfile.write(self.path, changed)
         except OSError as error:
             raise CannotWrite(
                 f"cannot write {self.path}: {error.strerror}; the keys are as they were. If the file is meant to be "
@@ -220,7 +247,7 @@ async def _first(inner: Store, path: Path, *, accept_lost: bool) -> Configuratio
         )
     configuration = keyfile.default(plan.next_name(Configuration(()), clock.now()))
     try:
-        await asyncio.to_thread(keyfile.write, path, configuration)
+        keyfile.write(path, configuration)
     except OSError as error:
         raise CannotOpen(f"cannot write {path}: {error.strerror}") from error
     log.info("encryption_key_made file=%s", path)

@@ -18,7 +18,7 @@ from control_plane.apiserver.identity import CALLER
 from control_plane.secrets import plan
 from control_plane.secrets.ciphers import IDENTITY
 from control_plane.secrets.configuration import Rule
-from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress, Shared
 from control_plane.secrets.plan import Census, NothingToRotate, StillNeeded
 from control_plane.secrets.resources import named
 from proto.v1 import service_pb2 as pb
@@ -26,6 +26,7 @@ from proto.v1 import service_pb2 as pb
 REFUSALS: dict[type[BaseException], type[ApiError]] = {
     NothingToRotate: BadRequest,
     StillNeeded: Conflict,
+    Shared: BadRequest,
     Busy: Conflict,
     CannotWrite: Internal,
 }
@@ -53,9 +54,9 @@ class Encryption:
             census = await self._keeper.census()
         return status(self._keeper, census)
 
-    async def _rotate(self, _request: pb.RotateKeyRequest, context: Context) -> None:
+    async def _rotate(self, request: pb.RotateKeyRequest, context: Context) -> None:
         _check_caller()
-        await _send(self._keeper.rotate(), context)
+        await _send(self._keeper.rotate(only_server=request.onlyServer), context)
 
     async def _reencrypt(self, _request: pb.ReencryptRequest, context: Context) -> None:
         _check_caller()
@@ -105,6 +106,7 @@ def status(keeper: KeyKeeper, census: Census) -> pb.EncryptionStatus:
         behind=census.behind,
         lost=[pb.LostObject(object=named(key), why=why) for key, why in census.lost],
         unfinished=[str(step) for step in steps],
+        shared=keeper.shared,
     )
 
 

@@ -341,20 +341,22 @@ class EncryptionStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EncryptionStatus(_message.Message):
-    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished")
+    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared")
     FILE_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
     BEHIND_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
     UNFINISHED_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     file: str
     rules: _containers.RepeatedCompositeFieldContainer[EncryptionRule]
     plain: int
     behind: int
     lost: _containers.RepeatedCompositeFieldContainer[LostObject]
     unfinished: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ...) -> None: ...
+    shared: bool
+    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ...) -> None: ...
 
 class EncryptionRule(_message.Message):
     __slots__ = ("resources", "keys")
@@ -383,8 +385,10 @@ class LostObject(_message.Message):
     def __init__(self, object: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
 class RotateKeyRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("onlyServer",)
+    ONLYSERVER_FIELD_NUMBER: _ClassVar[int]
+    onlyServer: bool
+    def __init__(self, onlyServer: _Optional[bool] = ...) -> None: ...
 
 class ReencryptRequest(_message.Message):
     __slots__ = ()

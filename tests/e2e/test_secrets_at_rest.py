@@ -42,6 +42,7 @@ class Server:
     """`helmling server` in a directory of its own; `log` is all that it says."""
 
     def __init__(self, folder: Path, *options: str) -> None:
+        self.rotate = "--only-server=false"  # the flag that `rotate-key` needs
         self.cli = Cli(folder / "data")
         self.log = folder / "log"
         self._options = options
@@ -111,13 +112,13 @@ def through_a_life(running: Server, *disk: Path) -> None:
     running.write("changed", canaries[-1])
     running.cli.ok("delete", "secret", "deleted")
     clean()
-    running.cli.ok("secrets", "rotate-key")
+    running.cli.ok("secrets", "rotate-key", running.rotate)
     clean()
     running.end(signal.SIGKILL)
     clean()
     running.start()
     assert running.read("kept") == base64(kept.encode())
-    running.cli.ok("secrets", "rotate-key")
+    running.cli.ok("secrets", "rotate-key", running.rotate)
     running.cli.ok("secrets", "reencrypt")
     running.end(signal.SIGTERM)
     clean()
@@ -135,6 +136,9 @@ def test_nothing_is_found_on_etcd(tmp_path: Path) -> None:
     with EtcdServers.started(tmp_path / "etcd") as etcd:
         options = (f"--store={etcd.url}",)
         with server(tmp_path, *options) as running:
+            said = running.cli.fails("secrets", "rotate-key")
+            assert "other servers may use this etcd" in said
+            running.rotate = "--only-server"
             through_a_life(running, running.cli.data_dir, tmp_path / "etcd")
 
 
