@@ -15,7 +15,7 @@ from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 
 SIZE = 1024  # bytes of a value
-OBJECTS = 500
+OBJECTS, ROUNDS = 500, 7
 PLACE = "/registry/secrets/bench/"
 
 
@@ -45,10 +45,12 @@ def alone(provider: str, *, rounds: int) -> tuple[float, float]:
 
 
 def _each(call: Callable[[], object], rounds: int) -> float:
-    begun = time.perf_counter()
+    best = float("inf")
     for _ in range(rounds):
+        begun = time.perf_counter()
         call()
-    return (time.perf_counter() - begun) / rounds * 1e6
+        best = min(best, time.perf_counter() - begun)
+    return best * 1e6
 
 
 def store() -> Iterator[Cost]:
@@ -65,11 +67,16 @@ async def _both() -> tuple[dict[str, float], dict[str, float]]:
         ]
         plain, encrypted = stores[0], EncryptedStore(stores[1], ring("aesgcm"))
         try:
-            await _work(plain)  # the first run warms up whatever there is
-            return await _work(plain), await _work(encrypted)
+            # In turn, and the best of several: others use the machine, too.
+            runs = [(await _work(plain), await _work(encrypted)) for _ in range(ROUNDS)]
+            return _best([run[0] for run in runs]), _best([run[1] for run in runs])
         finally:
             for each in stores:
                 await each.close()
+
+
+def _best(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {what: min(run[what] for run in runs) for what in runs[0]}
 
 
 async def _work(subject: Store) -> dict[str, float]:

@@ -196,7 +196,7 @@ class KeyKeeper:
                     await self._forget()
 
     async def _put(self, changed: Configuration) -> None:
-        """Into the file, then into use; no cancellation comes in between, as the ring is in use before the first wait."""
+        """Into the file, then into use. No cancellation comes in between: the ring is in use before the first wait."""
         ring = Ring(changed)
         try:
             keyfile.write(self.path, changed)
@@ -241,7 +241,7 @@ async def _first(inner: Store, path: Path, *, accept_lost: bool) -> Configuratio
     if found.lost and not accept_lost:
         names = ", ".join(sorted({name or provider for provider, name in found.uses}))
         raise CannotOpen(
-            f"{path} is not there, but {len(found.lost)} objects in the store are encrypted (keys: {names}): put the "
+            f"{path} is not there, but the store has encrypted objects ({len(found.lost)}; keys: {names}): put the "
             "file back from a copy, or take it from another server on this store. If it is gone for good, start with "
             "--accept-lost-secrets: those objects stay unreadable, everything else works, and new keys are made"
         )

@@ -142,6 +142,60 @@ def test_nothing_is_found_on_etcd(tmp_path: Path) -> None:
             through_a_life(running, running.cli.data_dir, tmp_path / "etcd")
 
 
+@pytest.mark.parametrize(
+    ("content", "mode", "complaint"),
+    [
+        (None, 0o600, "there is no encryption configuration {}"),
+        (OFF, 0o644, "others than its owner may read the keys in {} (mode 0644): chmod 600 {}"),
+        ("kind: [", 0o600, "the encryption configuration {} is of no use:\n  line 1: this is no YAML"),
+        (OFF.replace("identity: {}", "kms: {}"), 0o600, "\n  resources[0].providers[0].kms: key services (KMS) are not supported"),
+    ],
+)  # fmt: skip
+def test_a_server_does_not_start_with_a_file_that_is_wrong(
+    tmp_path: Path, content: str | None, mode: int, complaint: str
+) -> None:
+    config = tmp_path / "config.yaml"
+    if content is not None:
+        config.write_text(content)
+        config.chmod(mode)
+    cli = Cli(tmp_path / "data")
+    said = cli.fails("server", "--listen=127.0.0.1:0", f"--encryption-provider-config={config}")
+    assert complaint.replace("{}", str(config)) in said
+
+
+def test_a_server_whose_key_is_gone_says_what_is_lost(tmp_path: Path) -> None:
+    """It starts only when somebody accepts that, and then serves the rest."""
+    with server(tmp_path) as running:
+        running.write("lost", "swordfish")
+        running.end(signal.SIGTERM)
+        (running.cli.data_dir / "encryption.yaml").unlink()
+        said = running.cli.fails("server", "--listen=127.0.0.1:0")
+        assert (
+            "encryption.yaml is not there, but the store has encrypted objects (1; keys: key-"
+            in said
+        )
+        again = Server(tmp_path, "--accept-lost-secrets")
+        try:
+            again.start()
+            again.write("new", "sardine")
+            assert again.read("new") == base64(b"sardine")
+            assert 'secrets "default/lost" cannot be read' in again.cli.fails(
+                "get", "secret", "lost"
+            )
+            assert again.cli.ok("get", "secrets", "-o", "name").lines() == [
+                "secret/lost",
+                "secret/new",
+            ]
+            status = again.cli.run("secrets", "status")
+            assert status.code == 3
+            assert "Lost, unless their keys are put back: 1" in status.out
+            assert "count=1 objects='secrets \"default/lost\"'" in again.log.read_text()
+            again.cli.ok("delete", "secret", "lost")
+            again.cli.ok("secrets", "status")
+        finally:
+            again.end()
+
+
 def test_what_was_written_in_the_clear_is_gone_after_reencrypt(tmp_path: Path) -> None:
     """Old revisions, deleted Secrets, free pages and the WAL included, and without a restart."""
     config = tmp_path / "config.yaml"

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from control_plane.secrets.configuration import PLAIN
+from control_plane.secrets.store import EncryptedStore
 from control_plane.store.contract import (
     ABSENT,
     Batch,
@@ -25,8 +27,15 @@ from control_plane.store.contract import (
     Store,
 )
 from control_plane.store.open import open_store
-from tests.encryption import open_encrypted
+from tests.encryption import key, open_encrypted, ring
 from tests.etcd_server import EtcdServers
+
+OLD, NEW = key("old"), key("new", "secretbox")
+RINGS = [
+    ring(OLD, NEW),
+    ring(NEW, OLD),
+    ring(PLAIN, OLD, NEW),
+]  # all of them read what the others write
 
 KEYS = ["/a", "/a/b", "/a/c", "/a0", "/b"]
 PREFIXES = ["/", "/a", "/a/", "/b"]
@@ -59,7 +68,7 @@ class Subject:
     async def _opened(self) -> Store:
         """A plain one, or an encrypted one."""
         inner = self.url.removeprefix("encrypted+")
-        return await (open_store(inner) if inner == self.url else open_encrypted(inner))
+        return await (open_store(inner) if inner == self.url else open_encrypted(inner, OLD, NEW))
 
     def absolute(self, revision: int) -> int:
         return revision + self.base if revision else revision
@@ -174,6 +183,13 @@ class StoresAgree(RuleBasedStateMachine):
 
     def now(self) -> int:
         return int(self.all(lambda subject: subject.transact({}, {})))
+
+    @rule(number=st.integers(0, len(RINGS) - 1))
+    def change_keys(self, number: int) -> None:
+        """As a rotation does, forwards and backwards: nobody above can tell."""
+        for subject in self.subjects:
+            if isinstance(subject.store, EncryptedStore):
+                self.wait(subject.store.use(RINGS[number]))
 
     @rule()
     def reopen(self) -> None:
