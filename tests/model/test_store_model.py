@@ -27,15 +27,12 @@ from control_plane.store.contract import (
     Store,
 )
 from control_plane.store.open import open_store
-from tests.encryption import key, open_encrypted, ring
+from tests import encryption
 from tests.etcd_server import EtcdServers
 
-OLD, NEW = key("old"), key("new", "secretbox")
-RINGS = [
-    ring(OLD, NEW),
-    ring(NEW, OLD),
-    ring(PLAIN, OLD, NEW),
-]  # all of them read what the others write
+OLD, NEW = encryption.key("old"), encryption.key("new")
+# All of them read what the others write.
+RINGS = [encryption.ring(*keys) for keys in ((OLD, NEW), (NEW, OLD), (PLAIN, OLD, NEW))]
 
 KEYS = ["/a", "/a/b", "/a/c", "/a0", "/b"]
 PREFIXES = ["/", "/a", "/a/", "/b"]
@@ -68,7 +65,9 @@ class Subject:
     async def _opened(self) -> Store:
         """A plain one, or an encrypted one."""
         inner = self.url.removeprefix("encrypted+")
-        return await (open_store(inner) if inner == self.url else open_encrypted(inner, OLD, NEW))
+        return await (
+            open_store(inner) if inner == self.url else encryption.open_encrypted(inner, OLD, NEW)
+        )
 
     def absolute(self, revision: int) -> int:
         return revision + self.base if revision else revision
