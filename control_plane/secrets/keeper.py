@@ -76,6 +76,7 @@ class KeyKeeper:
         shared: bool = False,
     ) -> "KeyKeeper":
         """Raises CannotOpen. `given`: somebody named the file, so it must be there."""
+        keyfile.tidy(path)
         try:
             configuration = keyfile.read(path)
         except FileNotFoundError:

@@ -9,12 +9,12 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from api import keyfiles
 from control_plane.secrets import configuration as form
 from control_plane.secrets.configuration import BadConfiguration, Configuration, Key, Rule
 from control_plane.secrets.plan import LENGTH, PROVIDER
 from control_plane.store.contract import CannotOpen
 
-MODE = 0o600
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 DEFAULT_RESOURCES = ("secrets",)
 HEAD = """\
@@ -55,24 +55,14 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 
 def write(path: Path, configuration: Configuration) -> None:
     """Replaces the file at once; when it returns, the disk has it. Raises OSError."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with suppress(FileNotFoundError):
-        scratch.unlink()
-    try:
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w") as file:
-            file.write(HEAD + form.write(configuration))
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            scratch.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    keyfiles.write(path, (HEAD + form.write(configuration)).encode())
+
+
+def tidy(path: Path) -> None:
+    """Remove what a write that was killed has left beside the file: it may hold keys."""
+    for leftover in path.parent.glob(f"{path.name}.[0-9]*"):
+        with suppress(OSError):
+            leftover.unlink()
 
 
 def stamp(path: Path) -> Stamp | None:

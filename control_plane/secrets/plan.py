@@ -159,6 +159,15 @@ def promoted(configuration: Configuration, name: str) -> Configuration:
 
 def without(configuration: Configuration, name: str, census: Census) -> Configuration:
     """The configuration when the key is removed. Raises StillNeeded."""
+    _check_removal(configuration, name, census)
+    rules = (
+        replace(rule, keys=tuple(key for key in rule.keys if key.name != name))
+        for rule in configuration.rules
+    )
+    return Configuration(tuple(rules))
+
+
+def _check_removal(configuration: Configuration, name: str, census: Census) -> None:
     keys = {key.name: key for key in configuration.all_keys()}
     if name not in keys:
         known = ", ".join(keys) or "none"
@@ -178,11 +187,6 @@ def without(configuration: Configuration, name: str, census: Census) -> Configur
         raise StillNeeded(
             f"{objects} still encrypted with {name}: run `helmling secrets reencrypt` first"
         )
-    rules = (
-        replace(rule, keys=tuple(key for key in rule.keys if key.name != name))
-        for rule in configuration.rules
-    )
-    return Configuration(tuple(rules))
 
 
 def _each(configuration: Configuration, change: Change) -> Configuration:

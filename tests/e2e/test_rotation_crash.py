@@ -113,6 +113,11 @@ def test_kill_minus_nine_at_every_write(tmp_path: Path, monkeypatch: pytest.Monk
         command = [sys.executable, "-c", CHILD, str(tmp_path), str(point)]
         code = subprocess.run(command, check=False, timeout=60).returncode
         asyncio.run(check(tmp_path, "swordfish"))
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "encryption.yaml",
+            "store.db",
+            "store.db.lock",
+        }
     assert code == 0
     assert point > 4 + 2 * SECRET_COUNT, "the points were not where they should be"
     with closing(sqlite3.connect(tmp_path / "store.db")) as db:
