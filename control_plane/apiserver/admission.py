@@ -15,7 +15,8 @@ from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import defaults, podaccount, refusals
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
-from control_plane.store.contract import Item, Store
+from control_plane.apiserver.unreadable import refusal
+from control_plane.store.contract import Item, Store, Unreadable
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.pod_pb2 import Pod
@@ -104,6 +105,8 @@ class Admission:
         if item is None:
             self._seen.pop(key, None)
             return None
+        if isinstance(item.value, Unreadable):
+            raise refusal(item.value.why)
         namespace = Namespace.FromString(item.value)
         seen = _Seen(item.revision, namespace.metadata.HasField("deletionTimestamp"))
         self._seen[key] = seen
