@@ -47,6 +47,7 @@ class Connection:
         self.address, self.identity = target.address, target.identity
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
+        self._warned: set[bytes] = set()  # sentences
 
     @cached_property
     def _channel(self) -> Any:
@@ -217,9 +218,18 @@ class Connection:
             if reply is not None:
                 return read.response.FromString(reply)
         with self._errors():
-            return getattr(self._resources, method)(
+            reply, call = getattr(self._resources, method).with_call(
                 request, timeout=timeout, metadata=self.impersonated
             )
+        self._warn(call.trailing_metadata())
+        return reply
+
+    def _warn(self, metadata: Any) -> None:
+        """What the server wants to be said, once each: a dry run before the write says the same."""
+        for key, value in metadata or ():
+            if key == rpc.WARNING_METADATA and value not in self._warned:
+                self._warned.add(value)
+                sys.stderr.write(f"Warning: {value.decode()}\n")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "taint": ("taint", NODES, "Update the taints on one or more nodes"),
     "auth": ("auth", NODES, "Inspect authorization"),
     "describe": ("describe", DEBUG, "Show details of a specific resource or group of resources"),
+    "why": ("why", DEBUG, "Say why a pod does not run, or who can get at a secret"),
     "logs": ("logs", DEBUG, "Print the logs for a container in a pod"),
     "attach": ("exec", DEBUG, "Attach to a running container"),
     "exec": ("exec", DEBUG, "Execute a command in a container"),

@@ -31,6 +31,7 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
+from control_plane.audit import options as auditing
 from control_plane.controllers import (
     aggregation,
     events,
@@ -39,6 +40,7 @@ from control_plane.controllers import (
     jointokens,
     namespace,
     podgc,
+    quota,
 )
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.configrollout import main as configrollout
@@ -67,6 +69,7 @@ from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
 ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
 PKI = "pki"  # the folder of certificates
@@ -98,6 +101,7 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    quota.run,
     everywhere.accounts,
     aggregation.run,
     jointokens.run,
@@ -154,6 +158,7 @@ class Options:
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
     encryption: EncryptionOptions = EncryptionOptions()
+    audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -197,7 +202,7 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
-        except* (CannotListen, CannotTrust) as refused:
+        except* (CannotListen, CannotTrust, auditing.CannotLog) as refused:
             raise first_of(refused) from None
         finally:
             await store.close()
@@ -234,16 +239,19 @@ def _collect_garbage_rarely() -> None:
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
+    trail = auditing.begun(options.data_dir, options.audit)
     await server.prepare()
     informers = Informers(server.client)
     accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
+        stack.callback(trail.close)
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
                 tokens=[JoinTokens(server.client), accounts],
                 accounts=accounts,
+                trail=trail,
             )
         )
         server.about.port, server.about.token_port = ports
