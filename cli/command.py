@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 from cli.flags import Flag, Parsed, duration, switch
 
 if TYPE_CHECKING:
