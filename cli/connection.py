@@ -64,6 +64,10 @@ class Connection:
     def _streams(self) -> Any:
         return rpc.sync_stub(self._channel, "Streams")
 
+    @cached_property
+    def _encryption(self) -> Any:
+        return rpc.sync_stub(self._channel, "Encryption")
+
     def close(self) -> None:
         if "_channel" in self.__dict__:
             self._channel.close()
@@ -170,6 +174,20 @@ class Connection:
 
     def version(self, *, timeout: float | None = None) -> Any:
         return self._call("Version", service.VersionRequest(), timeout=timeout)
+
+    # Encryption at rest
+
+    def encryption(self, method: str, request: Any) -> Any:
+        """Status and RemoveKey."""
+        self._show(method, request)
+        with self._errors():
+            return getattr(self._encryption, method)(request, timeout=self.timeout)
+
+    def key_progress(self, method: str, request: Any) -> Iterator[Any]:
+        """RotateKey and Reencrypt: report after report."""
+        self._show(method, request)
+        with self._errors():
+            yield from getattr(self._encryption, method)(request)
 
     # Streams into pods
 

@@ -37,8 +37,8 @@ def maker(word: str) -> Maker:
         if word in each.words:
             return each
     raise UsageError(
-        f"helmling create makes these by name: {', '.join(WORDS)}{did_you_mean(word, list(WORDS))} "
-        f"Everything else comes from a file: helmling create -f FILE"
+        f"helmling create makes these by name: {', '.join(WORDS)}; everything else comes from a file: "
+        f"helmling create -f FILE{did_you_mean(word, list(WORDS))}"
     )
 
 

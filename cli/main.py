@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("status", CLUSTER, "Show what runs, where, and how it feels"),
     "down": ("down", CLUSTER, "Stop the cluster on this machine; its state stays"),
     "server": ("server", CLUSTER, "Run the control plane in the foreground"),
+    "secrets": ("secrets", CLUSTER, "Encryption at rest: its keys, and changing them"),
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),
     "create": ("create", BEGINNER, "Create a resource from a file or from stdin"),
     "run": ("run", BEGINNER, "Run a particular image on the cluster"),

@@ -1,6 +1,7 @@
 """The control plane, put together: store, API server, controllers, in one process. Read this to see what there is.
 
     store ── compactor
+      └─ encryption at rest ── the keeper of its keys
       └─ API server ── listens for clients and agents, and shows the certificates that the keeper looks after
            └─ client of the same process ── informers ── controllers
 
@@ -60,13 +61,17 @@ from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
 from control_plane.pki.serviceaccounts import AccountTokens, Key
 from control_plane.scheduler import main as scheduler
+from control_plane.secrets.keeper import KeyKeeper
+from control_plane.secrets.service import Encryption
 from control_plane.store import compactor
+from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
 AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
+ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
 
@@ -132,6 +137,14 @@ class NodeOptions:
 
 
 @dataclass(frozen=True)
+class EncryptionOptions:
+    """How what is stored is encrypted: control_plane/secrets."""
+
+    file: Path | None = None  # None: one of our own, in the data directory
+    accept_lost: bool = False  # begin with new keys though there are objects under old ones
+
+
+@dataclass(frozen=True)
 class Options:
     data_dir: Path = Path("/var/lib/helmling")
     store: str = ""  # a URL (store/open.py); empty: a SQLite file in data_dir
@@ -144,6 +157,7 @@ class Options:
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
+    encryption: EncryptionOptions = EncryptionOptions()
     audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
@@ -172,12 +186,17 @@ async def serve(options: Options) -> None:
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
+            keys = await _keys(store, options)
             async with asyncio.TaskGroup() as tasks:
                 server = ApiServer(
-                    store, tolerance=options.nodes.tolerance, mount_tokens=options.mount_tokens
+                    keys.store,
+                    tolerance=options.nodes.tolerance,
+                    services=[Encryption(keys)],
+                    mount_tokens=options.mount_tokens,
                 )
                 running = [
                     tasks.create_task(compactor.run(store)),
+                    tasks.create_task(keys.follow()),
                     tasks.create_task(server.run()),
                 ]
                 await _serve(server, options, stop)
@@ -196,6 +215,18 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+async def _keys(store: Store, options: Options) -> KeyKeeper:
+    """Of the keys that the store is encrypted with."""
+    given = options.encryption.file
+    return await KeyKeeper.open(
+        store,
+        given or options.data_dir / ENCRYPTION,
+        given=given is not None,
+        accept_lost=options.encryption.accept_lost,
+        shared=options.store.startswith("etcd:"),
+    )
 
 
 def _collect_garbage_rarely() -> None:

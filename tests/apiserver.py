@@ -1,14 +1,14 @@
 """A whole API server for tests: a store, the server, and a client of either kind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.server import UNLOGGED, ApiServer, Door
+from control_plane.apiserver.server import UNLOGGED, ApiServer, Door, Service
 from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
@@ -26,9 +26,11 @@ class World:
 
 
 @asynccontextmanager
-async def serving(store: Store, *, grpc: bool, trail: Trail = UNLOGGED) -> AsyncIterator[World]:
+async def serving(
+    store: Store, *, grpc: bool, services: Sequence[Service] = (), trail: Trail = UNLOGGED
+) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
-    server = ApiServer(store)
+    server = ApiServer(store, services=services)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(server.run())
         try:

@@ -25,6 +25,7 @@ from control_plane.apiserver import defaults, notes, podaccount, refusals, rules
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.policies import limits, podsecurity, quota
 from control_plane.apiserver.rules import NAMESPACES, Rules
+from control_plane.apiserver.unreadable import opened
 from control_plane.store.contract import Item, Store
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
@@ -153,7 +154,7 @@ class Admission:
         if podsecurity.is_stricter(level, before):
             name = new.metadata.name
             found = await self._store.list(f"{PODS.prefix}{name}/")
-            pods = [Pod.FromString(item.value) for item in found.items]
+            pods = [Pod.FromString(opened(item)) for item in found.items]
             for line in podsecurity.existing(level, name, pods):
                 notes.warn(line)
 

@@ -18,7 +18,7 @@ from api.errors import Invalid
 from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
-from control_plane.apiserver import deletion, metadata, refusals, scaling
+from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
 from control_plane.apiserver.admission import FREE, Admission, Terms
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
@@ -109,10 +109,13 @@ class Registry:
             raise refusals.not_found(place.kind, place.name)
         return stored
 
-    def _stored(self, place: Place, item: Item | None) -> Stored:
+    def _stored(self, place: Place, item: Item | None, *, lost_too: bool = False) -> Stored:
         if item is None:
             raise refusals.not_found(place.kind, place.name)
-        return Stored(self._strategies[place.kind], item.key, item.value, item.revision)
+        stored = Stored(self._strategies[place.kind], item.key, item.value, item.revision)
+        if stored.lost and not lost_too:
+            raise unreadable.refusal(stored.lost)
+        return stored
 
     async def create(self, kind: Kind, obj: Any, *, dry_run: bool = False) -> Stored:
         """Store a new object (which is ours to change). Raises AlreadyExists, Invalid, Forbidden, NotFound."""
@@ -125,7 +128,8 @@ class Registry:
             if isinstance(taken, Stored):
                 return taken
             if last:
-                deleting = kind.message.FromString(taken.value).metadata
+                there = Stored(self._strategies[kind], taken.key, taken.value, taken.revision)
+                deleting = there.decode().metadata
                 raise refusals.already_exists(
                     kind,
                     obj.metadata.name,
@@ -255,7 +259,7 @@ class Registry:
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old
 
-        return await self.change(place, change, dry_run=how.dry_run)
+        return await self.change(place, change, dry_run=how.dry_run, deletes=True)
 
     async def bind(self, place: Place, binding: Binding, *, dry_run: bool = False) -> Stored:
         """The bound pod. Raises NotFound, Conflict."""
@@ -267,7 +271,9 @@ class Registry:
 
         return await self.change(place, change, dry_run=dry_run)
 
-    async def change(self, place: Place, change: Change, *, dry_run: bool) -> Stored:
+    async def change(
+        self, place: Place, change: Change, *, dry_run: bool, deletes: bool = False
+    ) -> Stored:
         """Write what `change` makes of the object, unchecked. Raises NotFound, and whatever `change` raises.
 
         Repeats until nobody was quicker; somebody always gets on, so this ends.
@@ -275,8 +281,9 @@ class Registry:
         with store_errors():
             item = await self._store.get(place.key)
         while True:
-            stored = self._stored(place, item)
+            stored = self._stored(place, item, lost_too=deletes)
             outcome = change(stored.decode())
+            outcome = GONE if stored.lost else outcome
             value = None if isinstance(outcome, _Gone) else _serialise(outcome)
             if value is not None and outcome == stored.strategy.kind.message.FromString(
                 stored.value

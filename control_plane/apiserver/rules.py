@@ -12,6 +12,7 @@ from functools import cached_property
 
 from api import kinds
 from control_plane.apiserver.policies.podsecurity import Policy, policy_of
+from control_plane.apiserver.unreadable import opened
 from control_plane.store.contract import Item, Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
@@ -52,7 +53,10 @@ def namespace_of(key: str) -> str:
 
 
 async def read(store: Store, namespace: str) -> Rules | None:
-    """None: there is no such namespace. It is read first: what changes after that, its version tells."""
+    """None: there is no such namespace. It is read first: what changes after that, its version tells.
+
+    Raises Internal: no key opens one of them.
+    """
     item = await store.get(key_of(namespace))
     if item is None:
         return None
@@ -60,7 +64,7 @@ async def read(store: Store, namespace: str) -> Rules | None:
     quotas = await store.list(f"{QUOTAS.prefix}{namespace}/")
     return Rules(
         item,
-        Namespace.FromString(item.value),
-        [LimitRange.FromString(each.value) for each in limits.items],
-        {q.key: (ResourceQuota.FromString(q.value), q.revision) for q in quotas.items},
+        Namespace.FromString(opened(item)),
+        [LimitRange.FromString(opened(each)) for each in limits.items],
+        {q.key: (ResourceQuota.FromString(opened(q)), q.revision) for q in quotas.items},
     )

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
-from api.grpc_server import Context
+from api.grpc_server import Admit, Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
@@ -57,6 +57,12 @@ class Door:
     credentials: grpc.ServerCredentials
 
 
+class Service(Protocol):
+    """One service of proto/v1/service.proto."""
+
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler: ...
+
+
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
@@ -65,10 +71,13 @@ class ApiServer:
         store: Store,
         strategies: Mapping[Kind, Strategy] = STRATEGIES,
         tolerance: Tolerance = KUBERNETES,
+        services: Sequence[Service] = (),
         *,
         mount_tokens: bool = False,
     ) -> None:
-        """`mount_tokens`: new pods get tokens, for which `listening` is given somebody who makes them."""
+        """`services`: what else is offered at the same address. `mount_tokens`: new pods get tokens, for which
+        `listening` is given somebody who makes them."""
+        self._services = services
         self.cache = WatchCache(store, strategies)
         self._authorizer = authorizer_of(self.cache)
         self.gate = Gate(self._authorizer)
@@ -126,8 +135,9 @@ class ApiServer:
         questions = Questions(Reviews(self._authorizer, authentication.review), accounts)
         resources = Resources(self._registry, self._reads, self.about, self.gate, questions, trail)
         streams = Streams(self.client, to_agents, self.gate, trail)
+        services: tuple[Service, ...] = (resources, streams, *self._services)
         watched = trail.admitting(admit)
-        server.add_generic_rpc_handlers((resources.handler(watched), streams.handler(watched)))
+        server.add_generic_rpc_handlers(tuple(service.handler(watched) for service in services))
         ports = [_open(server, door) for door in doors]
         await server.start()
         try:

@@ -99,6 +99,7 @@ def test_why_a_secret_is_exposed_and_no_log_has_it(cli: Cli) -> None:
     cli.ok("create", "secret", "generic", "keys", f"--from-literal=password={canary}")
     cli.ok("apply", "-f", "-", stdin=READER)
     told = cli.ok("why", "secret/keys").out
+    assert cli.ok("secrets", "exposure", "keys").out == told
     assert "user anna: get secrets  (RoleBinding" in told
     assert "pod web: all keys as variables of container app" in told
     mine = [each for each in lines(cli) if each["objectRef"].get("name") == "keys"]
