@@ -140,3 +140,14 @@ def test_who_enters_a_container_is_in_the_log(cli: Cli) -> None:
         ("ResponseStarted", "web"),
         ("ResponseComplete", "web"),
     ]
+
+
+def test_a_new_key_is_in_the_log(cli: Cli) -> None:
+    """Keys are no object, and changing them is noted like a change of one."""
+    cli.ok("secrets", "rotate-key")
+    cli.ok("create", "namespace", "after-rotation")
+    file = cli.data_dir / "audit" / "audit.log"
+    eventually(lambda: "after-rotation" in file.read_text())
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    rotated = [each for each in found if each["requestURI"] == "/encryption/rotate-key"]
+    assert [each["responseStatus"]["code"] for each in rotated] == [200]
