@@ -24,6 +24,7 @@ from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.config_pb2 import ConfigMap, Secret
+from proto.v1.limits_pb2 import LimitRange, ResourceQuota
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import (
@@ -143,6 +144,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(ResourceQuota, "", "v1", "resourcequotas", ("quota",)),
+    Kind(LimitRange, "", "v1", "limitranges", ("limits",), status=False),
     Kind(
         HorizontalPodAutoscaler,
         "autoscaling",

@@ -27,6 +27,7 @@ from proto.v1.policy_pb2 import Eviction
 from proto.v1.service_pb2 import Target
 
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes: a list of everything fits
+WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
 MAX_METADATA = 1024 * 1024  # bytes: an error that lists a thousand causes
 
 _SIZES = [

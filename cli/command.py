@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, Parsed, switch
+from cli.flags import Flag, Parsed, duration, switch
 
 if TYPE_CHECKING:
     from cli.connection import Connection
@@ -26,7 +26,7 @@ GLOBAL_FLAGS = (
     Flag("as-group", "Group to impersonate for the operation; may be repeated.", form="many"),
     Flag("as-uid", "UID to impersonate for the operation."),
     Flag("data-dir", "Where the cluster keeps its state, and admin.conf."),
-    Flag("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", default="0"),
+    duration("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", "0"),
     Flag("v", "How much to tell about what is asked of the server; 6 shows each request.", "v", "number", "0"),
     switch("help", "Show what the command does, with examples.", "h"),
 )  # fmt: skip
@@ -74,10 +74,9 @@ class Session:
         from cli.connection import Connection
 
         gc.enable()
-        timeout = self.flags.text("request-timeout")
         return Connection(
             self.target,
-            timeout=seconds(timeout),
+            timeout=self.flags.seconds("request-timeout"),
             verbosity=self.flags.number("v") or 0,
             impersonated=self._impersonated(),
         )
@@ -118,30 +117,3 @@ class Session:
     def close(self) -> None:
         if "server" in self.__dict__:
             self.server.close()
-
-
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(text: str) -> float:
-    """A duration as Go writes it: "90s", "1m30s", "1.5h"; a bare number is seconds. Raises UsageError."""
-    total, number, rest = 0.0, "", text.strip()
-    negative = rest.startswith("-")
-    rest = rest.lstrip("+-")
-    while rest:
-        if rest[0].isdigit() or rest[0] == ".":
-            number, rest = number + rest[0], rest[1:]
-            continue
-        unit = next((u for u in UNITS if rest.startswith(u)), "")
-        if not unit or not _is_number(number):
-            raise UsageError(f'invalid duration "{text}": write it like 90s, 5m or 1h30m')
-        total, number, rest = total + float(number) * UNITS[unit], "", rest[len(unit) :]
-    if number:
-        if not _is_number(number):
-            raise UsageError(f'invalid duration "{text}": write it like 90s, 5m or 1h30m')
-        total += float(number)
-    return -total if negative else total
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()

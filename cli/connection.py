@@ -47,6 +47,7 @@ class Connection:
         self.address, self.identity = target.address, target.identity
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
+        self._warned: set[bytes] = set()  # sentences
 
     @cached_property
     def _channel(self) -> Any:
@@ -62,6 +63,10 @@ class Connection:
     @cached_property
     def _streams(self) -> Any:
         return rpc.sync_stub(self._channel, "Streams")
+
+    @cached_property
+    def _encryption(self) -> Any:
+        return rpc.sync_stub(self._channel, "Encryption")
 
     def close(self) -> None:
         if "_channel" in self.__dict__:
@@ -170,6 +175,20 @@ class Connection:
     def version(self, *, timeout: float | None = None) -> Any:
         return self._call("Version", service.VersionRequest(), timeout=timeout)
 
+    # Encryption at rest
+
+    def encryption(self, method: str, request: Any) -> Any:
+        """Status and RemoveKey."""
+        self._show(method, request)
+        with self._errors():
+            return getattr(self._encryption, method)(request, timeout=self.timeout)
+
+    def key_progress(self, method: str, request: Any) -> Iterator[Any]:
+        """RotateKey and Reencrypt: report after report."""
+        self._show(method, request)
+        with self._errors():
+            yield from getattr(self._encryption, method)(request)
+
     # Streams into pods
 
     def logs(self, request: Any) -> Iterator[bytes]:
@@ -199,9 +218,18 @@ class Connection:
             if reply is not None:
                 return read.response.FromString(reply)
         with self._errors():
-            return getattr(self._resources, method)(
+            reply, call = getattr(self._resources, method).with_call(
                 request, timeout=timeout, metadata=self.impersonated
             )
+        self._warn(call.trailing_metadata())
+        return reply
+
+    def _warn(self, metadata: Any) -> None:
+        """What the server wants to be said, once each: a dry run before the write says the same."""
+        for key, value in metadata or ():
+            if key == rpc.WARNING_METADATA and value not in self._warned:
+                self._warned.add(value)
+                sys.stderr.write(f"Warning: {value.decode()}\n")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -37,8 +37,8 @@ def maker(word: str) -> Maker:
         if word in each.words:
             return each
     raise UsageError(
-        f"helmling create makes these by name: {', '.join(WORDS)}{did_you_mean(word, list(WORDS))} "
-        f"Everything else comes from a file: helmling create -f FILE"
+        f"helmling create makes these by name: {', '.join(WORDS)}; everything else comes from a file: "
+        f"helmling create -f FILE{did_you_mean(word, list(WORDS))}"
     )
 
 
@@ -102,6 +102,19 @@ def _disruption_budget(session: Session, name: str) -> Plain:
     )  # fmt: skip
 
 
+def _quota(session: Session, name: str) -> Plain:
+    flags = session.flags
+    hard = {}
+    for part in filter(None, flags.text("hard").split(",")):
+        resource, equals, amount = part.partition("=")
+        if not equals:
+            raise UsageError(f"--hard is a list of RESOURCE=AMOUNT, like pods=4,cpu=2, not {part}")
+        hard[resource.strip()] = amount.strip()
+    scopes = [scope.strip() for scope in flags.text("scopes").split(",") if scope.strip()]
+    spec = {"hard": hard, **({"scopes": scopes} if scopes else {})}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": spec}
+
+
 def _equalities(selector: str) -> dict[str, str]:
     """`app=web,tier==front`. Raises UsageError for what is not an equality."""
     found = {}
@@ -162,6 +175,14 @@ MAKERS: tuple[Maker, ...] = (
             Flag("selector", "With poddisruptionbudget: the pods it is about: app=web."),
             Flag("min-available", "With poddisruptionbudget: how many must stay: 2 or 50%."),
             Flag("max-unavailable", "With poddisruptionbudget: how many may be missing: 1 or 25%."),
+        ),
+    ),
+    Maker(
+        ("resourcequota", "quota"),
+        _quota,
+        (
+            Flag("hard", "With quota: what is limited: pods=4,requests.cpu=2,count/jobs.batch=10."),
+            Flag("scopes", "With quota: which pods count: BestEffort, NotTerminating, …"),
         ),
     ),
 )  # fmt: skip

@@ -4,13 +4,13 @@ from typing import Any
 
 from api.errors import ApiError
 from api.kinds import TOKEN_REQUEST, find
-from cli.command import Session, seconds
+from cli.command import Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag
+from cli.flags import Flag, duration
 
 BOUND = ("Pod", "Secret", "Node")
 FLAGS = (
-    Flag("duration", "With token: how long it shall hold; at least 10m. Default 1h."),
+    duration("duration", "With token: how long it shall hold; at least 10m. Default 1h."),
     Flag("audience", "With token: who shall accept it, instead of the API server.", form="many"),
     Flag("bound-object-kind", f"With token: it ends with an object of this kind: {', '.join(BOUND)}."),
     Flag("bound-object-name", "With token: the object's name."),
@@ -40,10 +40,10 @@ def _request(session: Session, name: str) -> Any:
     request.metadata.name = name
     request.spec.audiences.extend(flags.many("audience"))
     if flags.given("duration"):
-        duration = seconds(flags.text("duration"))
-        if duration <= 0:
+        life = flags.seconds("duration")
+        if life <= 0:
             raise UsageError("--duration must be greater than 0")
-        request.spec.expirationSeconds = round(duration)
+        request.spec.expirationSeconds = round(life)
     bound = flags.text("bound-object-kind")
     if not bound:
         if flags.given("bound-object-name") or flags.given("bound-object-uid"):

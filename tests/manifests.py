@@ -93,6 +93,18 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
     },
+    "ResourceQuota": {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": "default"},
+        "spec": {"hard": {"pods": "2"}},
+    },
+    "LimitRange": {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "bounds", "namespace": "default"},
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}}]},
+    },
     "ConfigMap": {
         "apiVersion": "v1",
         "kind": "ConfigMap",

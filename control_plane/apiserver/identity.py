@@ -25,3 +25,5 @@ class User:
 
 SYSTEM = User("system:apiserver", (MASTERS, AUTHENTICATED))
 CALLER: ContextVar[User] = ContextVar("caller", default=SYSTEM)
+# Who really asks, when CALLER is somebody he may ask as (`--as`); None: CALLER himself.
+IMPERSONATOR: ContextVar[User | None] = ContextVar("impersonator", default=None)

@@ -20,6 +20,7 @@ from api.grpc_server import Admit, Context, handler_of
 from api.identities import agent_host
 from control_plane.apiserver import containers
 from control_plane.apiserver.authorization.gate import Gate, of_container
+from control_plane.apiserver.trail import Trail
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -35,9 +36,11 @@ _METHODS = {method.name: method for method in rpc.methods("Streams")}
 class Streams:
     """The service `Streams` of proto/v1/service.proto."""
 
-    def __init__(self, client: Client, to_agents: AgentCredentials, gate: Gate) -> None:
+    def __init__(
+        self, client: Client, to_agents: AgentCredentials, gate: Gate, trail: Trail
+    ) -> None:
         self._client = client
-        self._gate = gate
+        self._gate, self._trail = gate, trail
         self._to_agents = to_agents
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
@@ -47,7 +50,7 @@ class Streams:
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", verbs, admit=admit, encoded=True)
+        return handler_of("Streams", self._trail.followed(verbs), admit=admit, encoded=True)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target

@@ -10,6 +10,7 @@ from typing import Any
 from api import selectors
 from api.errors import BadRequest
 from api.rbac import Attributes
+from control_plane.apiserver import notes
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.authorization.decision import DECIDED, refusal
 from control_plane.apiserver.identity import CALLER
@@ -82,6 +83,7 @@ class Gate:
         caller = CALLER.get()
         decision = self._authorizer.decide(caller, asked)
         DECIDED.set(decision)
+        notes.decided(asked, allowed=decision.allowed, why=decision.why)
         if not decision.allowed:
             raise refusal(caller, asked, decision.why)
 
