@@ -7,6 +7,7 @@ change where it is, and the same command goes on from there.
 import sys
 from typing import Any
 
+from api import kinds
 from cli import subcommands
 from cli.command import Command, Session
 from cli.errors import UsageError
@@ -14,6 +15,7 @@ from cli.flags import Flag, switch
 from cli.output.table import render
 from cli.subcommands import Action
 from proto.v1 import service_pb2 as service
+from proto.v1.config_pb2 import Secret
 
 LOST = 3  # the exit code of `status` when something cannot be read
 
@@ -117,6 +119,19 @@ def _no_arguments(session: Session, word: str) -> None:
         raise UsageError(f"{word} takes no arguments: {' '.join(session.args)}")
 
 
+def exposure(session: Session) -> int:
+    """The same as `helmling why secret/NAME`."""
+    if len(session.args) != 1:
+        raise UsageError("secrets exposure takes the name of one Secret")
+    from cli.commands.why import exposed
+
+    [name] = session.args
+    secrets = kinds.of(Secret)
+    session.server.get(secrets, name, session.namespace)
+    session.say("\n".join(exposed(session, session.namespace, name)).rstrip())
+    return 0
+
+
 ONLY_SERVER = switch(
     "only-server",
     "No other server uses the same etcd; needed there, as it would not know the new key.",
@@ -126,9 +141,10 @@ ACTIONS = {
     "rotate-key": Action(rotate, (ONLY_SERVER,)),
     "reencrypt": Action(reencrypt, ()),
     "remove-key": Action(remove, ()),
+    "exposure": Action(exposure, ()),
 }
 SECRETS = Command(
-    usage="secrets (status | rotate-key | reencrypt | remove-key NAME) [flags]",
+    usage="secrets (status | rotate-key | reencrypt | remove-key NAME | exposure SECRET) [flags]",
     about="Encryption at rest: which keys there are and how many objects are under each; a new key, while everything "
     "runs and stays readable; rewriting what is not under the key that writes; removing a key that nothing "
     "needs.\n\nWhatever is interrupted is taken up again by the same command. "
@@ -143,7 +159,10 @@ SECRETS = Command(
   helmling secrets reencrypt
 
   # When no copy of the store needs it any more
-  helmling secrets remove-key key-20260101T120000Z""",
+  helmling secrets remove-key key-20260101T120000Z
+
+  # Who can get at a Secret, and by which path
+  helmling secrets exposure keys""",
     run=lambda session: subcommands.run(session, "secrets", ACTIONS),
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),

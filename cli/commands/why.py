@@ -27,7 +27,7 @@ def run(session: Session) -> int | None:
     namespace, [name] = scope(session, want.kind), want.names
     obj = session.server.get(want.kind, name, namespace)
     if want.kind.name == "Secret":
-        told = _secret(session, namespace, name)
+        told = exposed(session, namespace, name)
     elif want.kind.name == "Pod":
         told = _pod(session, want.kind, obj)
     elif want.kind.name in MAKERS:
@@ -51,7 +51,8 @@ def _listed(session: Session, word: str, namespace: str = "") -> list[Any]:
         return []
 
 
-def _secret(session: Session, namespace: str, name: str) -> list[str]:
+def exposed(session: Session, namespace: str, name: str) -> list[str]:
+    """Who can get at a Secret, in lines."""
     from cli.why.exposure import World, exposure, lines
 
     world = World(  # roles and bindings of all namespaces: a token of an account there may be the way in

@@ -60,7 +60,7 @@ class Door:
 class Service(Protocol):
     """One service of proto/v1/service.proto."""
 
-    def handler(self, admit: Admit) -> grpc.GenericRpcHandler: ...
+    def handler(self, admit: Admit, trail: Trail) -> grpc.GenericRpcHandler: ...
 
 
 class ApiServer:
@@ -135,9 +135,11 @@ class ApiServer:
         questions = Questions(Reviews(self._authorizer, authentication.review), accounts)
         resources = Resources(self._registry, self._reads, self.about, self.gate, questions, trail)
         streams = Streams(self.client, to_agents, self.gate, trail)
-        services: tuple[Service, ...] = (resources, streams, *self._services)
         watched = trail.admitting(admit)
-        server.add_generic_rpc_handlers(tuple(service.handler(watched) for service in services))
+        others = (service.handler(watched, trail) for service in self._services)
+        server.add_generic_rpc_handlers(
+            (resources.handler(watched), streams.handler(watched), *others)
+        )
         ports = [_open(server, door) for door in doors]
         await server.start()
         try:

@@ -15,7 +15,7 @@ from api.rbac import Attributes
 from control_plane.apiserver import notes
 from control_plane.apiserver.identity import CALLER, IMPERSONATOR, User
 from control_plane.apiserver.notes import Notes
-from control_plane.audit.event import Outcome, Record
+from control_plane.audit.event import Outcome, Record, new_id
 from control_plane.audit.policy import METADATA, NONE, REQUEST, Policy
 from control_plane.audit.writer import Writer
 
@@ -156,7 +156,7 @@ class _Page:
             response=None if asked.verb in ("list", "watch", "deletecollection") else response,
             annotations=dict(taken.annotations),
         )  # fmt: skip
-        self._id = record.id = self._id or record.id
+        self._id = record.id = self._id or new_id()
         if stage == "ResponseComplete":
             spent = (record.ended - self._received).total_seconds()
             record.annotations[LATENCY] = f"{spent * 1000:.3f}ms"

@@ -6,6 +6,7 @@ wrong, so of these kinds the log keeps the reason of an error and not its words.
 """
 
 import json
+import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,7 +47,7 @@ class Record:
     user: User
     received: datetime
     ended: datetime
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = ""
     impersonator: User | None = None
     source: str = ""
     agent: str = ""
@@ -54,6 +55,11 @@ class Record:
     request: Any = None  # the message
     response: bytes | None = None  # an envelope
     annotations: dict[str, str] = field(default_factory=dict)
+
+
+def new_id() -> str:
+    """Not uuid4, which asks the kernel each time."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
 def line(record: Record) -> bytes:
@@ -67,7 +73,7 @@ def event(record: Record) -> dict[str, Any]:
         "kind": "Event",
         "apiVersion": API,
         "level": LEVELS[record.level],
-        "auditID": record.id,
+        "auditID": record.id or new_id(),
         "stage": record.stage,
         "requestURI": uri(record.asked),
         "verb": record.asked.verb,

@@ -13,8 +13,11 @@ import grpc
 from api.errors import ApiError, BadRequest, Conflict, Forbidden, Internal
 from api.grpc_server import Admit, Context, handler_of, internal
 from api.identities import MASTERS
+from api.rbac import Attributes
+from control_plane.apiserver import notes
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.identity import CALLER
+from control_plane.apiserver.trail import Trail
 from control_plane.secrets import plan
 from control_plane.secrets.ciphers import IDENTITY
 from control_plane.secrets.configuration import Rule
@@ -36,17 +39,18 @@ class Encryption:
     def __init__(self, keeper: KeyKeeper) -> None:
         self._keeper = keeper
 
-    def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
+    def handler(self, admit: Admit, trail: Trail) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
             "Status": self._status,
             "RotateKey": self._rotate,
             "Reencrypt": self._reencrypt,
             "RemoveKey": self._remove,
         }
-        return handler_of("Encryption", verbs, admit=admit, translate=_translated)
+        followed = trail.followed(verbs)
+        return handler_of("Encryption", followed, admit=admit, translate=_translated)
 
     async def _status(self, _request: pb.EncryptionStatusRequest, _: Context) -> Any:
-        _check_caller()
+        _check_caller("get", "status")
         return await self._told()
 
     async def _told(self) -> pb.EncryptionStatus:
@@ -55,22 +59,24 @@ class Encryption:
         return status(self._keeper, census)
 
     async def _rotate(self, request: pb.RotateKeyRequest, context: Context) -> None:
-        _check_caller()
+        _check_caller("update", "rotate-key")
         await _send(self._keeper.rotate(only_server=request.onlyServer), context)
 
     async def _reencrypt(self, _request: pb.ReencryptRequest, context: Context) -> None:
-        _check_caller()
+        _check_caller("update", "reencrypt")
         await _send(self._keeper.reencrypt(), context)
 
     async def _remove(self, request: pb.RemoveKeyRequest, _: Context) -> Any:
-        _check_caller()
+        _check_caller("delete", "remove-key")
         with store_errors():
             await self._keeper.remove(request.name)
         return await self._told()
 
 
-def _check_caller() -> None:
+def _check_caller(verb: str, what: str) -> None:
     caller = CALLER.get()
+    asked = Attributes(verb, path=f"/encryption/{what}")
+    notes.decided(asked, allowed=MASTERS in caller.groups, why=f"the group {MASTERS}")
     if MASTERS not in caller.groups:
         raise Forbidden(
             f'User "{caller.name}" cannot see or change the encryption keys: that takes the group {MASTERS}'

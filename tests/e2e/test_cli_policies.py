@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from tests.e2e.cli_runner import ROOT, Cli
+from tests.waiting import eventually
 
 BAD = """apiVersion: apps/v1
 kind: Deployment
@@ -41,8 +42,13 @@ spec:
 
 
 def lines(cli: Cli) -> list[dict[str, Any]]:
-    text = (cli.data_dir / "audit" / "audit.log").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    """Of everything that has been asked up to now: a request of ours, and it is there."""
+    mark = f"mark-{secrets.token_hex(4)}"
+    cli.ok("create", "namespace", mark)
+    file = cli.data_dir / "audit" / "audit.log"
+    eventually(lambda: mark in file.read_text())
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    return [each for each in found if "objectRef" in each]
 
 
 def test_a_quota_from_create_to_refusal(cli: Cli) -> None:
@@ -93,6 +99,7 @@ def test_why_a_secret_is_exposed_and_no_log_has_it(cli: Cli) -> None:
     cli.ok("create", "secret", "generic", "keys", f"--from-literal=password={canary}")
     cli.ok("apply", "-f", "-", stdin=READER)
     told = cli.ok("why", "secret/keys").out
+    assert cli.ok("secrets", "exposure", "keys").out == told
     assert "user anna: get secrets  (RoleBinding" in told
     assert "pod web: all keys as variables of container app" in told
     mine = [each for each in lines(cli) if each["objectRef"].get("name") == "keys"]
@@ -111,3 +118,25 @@ def test_the_example_describes_its_namespace(cli: Cli) -> None:
     assert (
         "LimitRanger plugin set" in cli.ok("get", "pod", "modest", "-n", "guarded", "-o", path).out
     )
+    # What rules the namespace goes with it, and does not hold it up.
+    cli.ok("delete", "namespace", "guarded", "--timeout=60s")
+    assert "not found" in cli.fails("get", "namespace", "guarded")
+
+
+def test_who_asks_as_another_is_in_the_log(cli: Cli) -> None:
+    assert "forbidden" in cli.fails("get", "secrets", "--as=mallory")
+    [line] = [each for each in lines(cli) if each.get("impersonatedUser")]
+    assert line["impersonatedUser"]["username"] == "mallory"
+    assert line["user"]["username"] == "kubernetes-admin"
+    assert line["responseStatus"]["code"] == 403
+
+
+def test_who_enters_a_container_is_in_the_log(cli: Cli) -> None:
+    cli.ok("run", "web", "--image=helmling/hello:v1")
+    cli.ok("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    cli.run("exec", "web", "--", "true")
+    found = [each for each in lines(cli) if each["objectRef"].get("subresource") == "exec"]
+    assert [(each["stage"], each["objectRef"]["name"]) for each in found] == [
+        ("ResponseStarted", "web"),
+        ("ResponseComplete", "web"),
+    ]

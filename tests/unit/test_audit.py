@@ -1,5 +1,6 @@
 """The audit log: which requests are noted how far, what a line says, and what it never says (S#117)."""
 
+import asyncio
 import json
 import os
 import threading
@@ -11,10 +12,12 @@ import pytest
 import yaml
 
 from api import rpc
+from api.errors import Unauthorized
 from api.rbac import Attributes
 from control_plane.apiserver.identity import User
 from control_plane.audit import policy
 from control_plane.audit.event import Outcome, Record, event
+from control_plane.audit.options import Options, begun
 from control_plane.audit.policy import METADATA, NONE, REQUEST, RESPONSE, BadPolicy
 from control_plane.audit.writer import LOST, Files, Writer
 from proto.v1 import service_pb2 as pb
@@ -281,3 +284,31 @@ def test_a_disk_that_refuses_is_counted(tmp_path: Path, monkeypatch: pytest.Monk
     writer.put(numbered(1))
     writer.close()
     assert any(each.get("annotations") == {LOST: "1"} for each in lines(tmp_path))
+
+
+class Caller:
+    """As grpc shows one."""
+
+    def peer(self) -> str:
+        return "ipv4:10.1.2.3:40532"
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("user-agent", "curl"),)
+
+
+def test_whoever_is_not_let_in_is_noted_by_where_he_came_from(tmp_path: Path) -> None:
+    trail = begun(tmp_path, Options())
+
+    async def nobody(_: Any) -> None:
+        raise Unauthorized("Unauthorized")
+
+    async def knock() -> None:
+        with pytest.raises(Unauthorized):
+            await trail.admitting(nobody)(Caller())
+
+    asyncio.run(knock())
+    trail.close()
+    [line] = lines(tmp_path / "audit")
+    assert line["user"]["username"] == "system:anonymous"
+    assert line["sourceIPs"] == ["10.1.2.3"]
+    assert line["responseStatus"]["code"] == 401
