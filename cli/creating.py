@@ -6,7 +6,7 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cli import generate
+from cli import creating_config, generate, sources
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag
@@ -22,6 +22,11 @@ class Maker:
     words: tuple[str, ...]  # what the kind is called on the command line
     make: Callable[[Session, str], Plain]  # may ask the server; does not write
     flags: Sequence[Flag] = ()
+    kind: str = ""  # what it makes, where that is not the first of the words
+
+    @property
+    def makes(self) -> str:
+        return self.kind or self.words[0]
 
 
 def maker(word: str) -> Maker:
@@ -115,6 +120,15 @@ def _require(session: Session, *names: str) -> None:
 
 
 MAKERS = (
+    Maker(("configmap", "cm"), creating_config.config_map, sources.FLAGS),
+    Maker(("secret generic",), creating_config.generic, creating_config.GENERIC_FLAGS, "secret"),
+    Maker(
+        ("secret docker-registry",),
+        creating_config.docker_registry,
+        creating_config.REGISTRY_FLAGS,
+        "secret",
+    ),
+    Maker(("secret tls",), creating_config.tls, creating_config.TLS_FLAGS, "secret"),
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),

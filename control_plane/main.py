@@ -33,6 +33,7 @@ from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
 from control_plane.controllers import events, garbage, jointokens, namespace, podgc
 from control_plane.controllers.certificates import main as certificates
+from control_plane.controllers.configrollout import main as configrollout
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
@@ -100,6 +101,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
+    _recorded("config-rollout-controller", configrollout.run),
 )
 
 

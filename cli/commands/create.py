@@ -98,11 +98,13 @@ def as_applied(plain: dict[str, Any]) -> str:
 
 def _subcommand(session: Session) -> int:
     word, *names = session.args
+    if word == "secret":
+        word = f"{word} {names.pop(0)}" if names else word
     maker = creating.maker(word)
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
-    kind, plain = kinds.find(maker.words[0]), maker.make(session, names[0])
+    kind, plain = kinds.find(maker.makes), maker.make(session, names[0])
     assert kind is not None
     mode = dry_run(session)
     namespace = session.namespace_if_known if mode == "client" else session.namespace
@@ -144,10 +146,16 @@ CREATE = Command(
   helmling create cronjob tidy --image=helmling/hello:v1 --schedule="*/5 * * * *" -- date
   helmling create job tidy-now --from=cronjob/tidy
 
+  # Create settings, and passwords that nobody sees in a manifest
+  helmling create configmap app --from-literal=color=blue --from-file=app.conf
+  helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
+  helmling create secret tls web --cert=web.crt --key=web.key
+  helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",
     run=run,
     flags=ALL_FLAGS,
-    actions=creating.WORDS,
+    actions=tuple(dict.fromkeys(word.partition(" ")[0] for word in creating.WORDS)),
     complete="names",
 )

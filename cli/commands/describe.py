@@ -68,13 +68,15 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _node(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import autoscaling, batch, budget, others
+    from cli.describe import autoscaling, batch, budget, config, others
 
     forms = {
         "Job": batch.describe_job,
         "CronJob": batch.describe_cronjob,
         "HorizontalPodAutoscaler": autoscaling.describe_autoscaler,
         "PodDisruptionBudget": budget.describe_budget,
+        "ConfigMap": config.describe_config_map,
+        "Secret": config.describe_secret,
         "Namespace": others.describe_namespace,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
