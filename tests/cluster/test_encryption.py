@@ -10,6 +10,7 @@ import pytest
 
 from api.client import Delete, Selection
 from api.errors import AlreadyExists, Conflict, Internal
+from api.informer import Informer
 from control_plane.apiserver.unreadable import ANNOTATION
 from control_plane.secrets import keeper as keepers
 from control_plane.secrets import keyfile
@@ -52,6 +53,10 @@ async def said(reports: AsyncIterator[Progress]) -> list[str]:
 
 async def rotate(keeper: KeyKeeper) -> list[str]:
     return await said(keeper.rotate())
+
+
+async def secrets(running: World) -> list[Secret]:
+    return (await running.client.list(Secret, Selection("default"))).items
 
 
 async def raw(inner: Store) -> dict[str, bytes]:
@@ -246,6 +251,11 @@ def test_a_key_that_is_put_back_brings_everything_back(tmp_path: Path) -> None:
             await until(lambda: len(keeper.configuration.all_keys()) == 2)
             got = await running.client.get(Secret, "lost", "default")
             assert got.data["password"] == VALUE
+            while any(ANNOTATION in item.metadata.annotations for item in await secrets(running)):  # noqa: ASYNC110
+                await asyncio.sleep(
+                    0.01
+                )  # until it has been written again, which nobody tells but the list
+            assert [item.data["password"] for item in await secrets(running)] == [VALUE, VALUE]
             following.cancel()
 
     asyncio.run(main())
@@ -423,5 +433,34 @@ def test_another_ring_is_in_use_only_when_no_earlier_write_is_on_its_way() -> No
         assert b":old:" in a.value
         assert b":new:" in b.value
         assert [item.value for item in (await store.list("/")).items] == [b"1", b"2"]
+
+    asyncio.run(main())
+
+
+def test_an_agent_keeps_what_it_has_of_an_object_that_became_unreadable(tmp_path: Path) -> None:
+    """It follows single objects: the watch fails, the content stays, and when the key comes it goes on."""
+
+    async def main() -> None:
+        inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+        keyfile.write(path, configuration(key("here")))
+        async with world(inner, path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            await running.client.create(secret("token"))
+            which = Selection("default", fields="metadata.name=token")
+            informer: Informer[Secret] = Informer(running.client, Secret, which)
+            running_tasks = [
+                tasks.create_task(informer.run()),
+                tasks.create_task(keeper.follow(look=0.01)),
+            ]
+            await informer.wait_synced()
+            stranger = EncryptedStore(inner, ring(key("stranger"), prefix=SECRETS))
+            changed = secret("token", b"changed").SerializeToString()
+            await stranger.txn({}, {f"{SECRETS}default/token": changed})
+            with pytest.raises(Internal, match='"stranger"'):
+                await running.client.list(Secret, which)
+            assert informer.objects["default/token"].data["password"] == VALUE
+            keyfile.write(path, configuration(key("here"), key("stranger")))
+            await until(lambda: informer.objects["default/token"].data["password"] == b"changed")
+            for task in running_tasks:
+                task.cancel()
 
     asyncio.run(main())
