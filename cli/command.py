@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, Parsed, switch
+from cli.flags import Flag, Parsed, duration, switch
 
 if TYPE_CHECKING:
     from cli.connection import Connection
@@ -22,8 +22,11 @@ GLOBAL_FLAGS = (
     Flag("namespace", "The namespace to work in.", "n"),
     Flag("server", "The address of the API server, instead of the kubeconfig's.", "s"),
     Flag("token", "Bearer token for authentication to the API server, instead of the kubeconfig's user."),
+    Flag("as", "Username to impersonate for the operation: a user, or system:serviceaccount:NAMESPACE:NAME."),
+    Flag("as-group", "Group to impersonate for the operation; may be repeated.", form="many"),
+    Flag("as-uid", "UID to impersonate for the operation."),
     Flag("data-dir", "Where the cluster keeps its state, and admin.conf."),
-    Flag("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", default="0"),
+    duration("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", "0"),
     Flag("v", "How much to tell about what is asked of the server; 6 shows each request.", "v", "number", "0"),
     switch("help", "Show what the command does, with examples.", "h"),
 )  # fmt: skip
@@ -71,10 +74,24 @@ class Session:
         from cli.connection import Connection
 
         gc.enable()
-        timeout = self.flags.text("request-timeout")
         return Connection(
-            self.target, timeout=seconds(timeout), verbosity=self.flags.number("v") or 0
+            self.target,
+            timeout=self.flags.seconds("request-timeout"),
+            verbosity=self.flags.number("v") or 0,
+            impersonated=self._impersonated(),
         )
+
+    def _impersonated(self) -> tuple[tuple[str, str], ...]:
+        """What the server is told of whom we ask as. Raises UsageError."""
+        user, uid, groups = (
+            self.flags.text("as"),
+            self.flags.text("as-uid"),
+            self.flags.many("as-group"),
+        )
+        if (uid or groups) and not user:
+            raise UsageError("--as-group and --as-uid say more about --as: name a user with --as")
+        said = [("impersonate-user", user), *(("impersonate-group", group) for group in groups)]
+        return tuple((key, value) for key, value in [*said, ("impersonate-uid", uid)] if value)
 
     @property
     def namespace(self) -> str:
@@ -100,30 +117,3 @@ class Session:
     def close(self) -> None:
         if "server" in self.__dict__:
             self.server.close()
-
-
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(text: str) -> float:
-    """A duration as Go writes it: "90s", "1m30s", "1.5h"; a bare number is seconds. Raises UsageError."""
-    total, number, rest = 0.0, "", text.strip()
-    negative = rest.startswith("-")
-    rest = rest.lstrip("+-")
-    while rest:
-        if rest[0].isdigit() or rest[0] == ".":
-            number, rest = number + rest[0], rest[1:]
-            continue
-        unit = next((u for u in UNITS if rest.startswith(u)), "")
-        if not unit or not _is_number(number):
-            raise UsageError(f'invalid duration "{text}": write it like 90s, 5m or 1h30m')
-        total, number, rest = total + float(number) * UNITS[unit], "", rest[len(unit) :]
-    if number:
-        if not _is_number(number):
-            raise UsageError(f'invalid duration "{text}": write it like 90s, 5m or 1h30m')
-        total += float(number)
-    return -total if negative else total
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()

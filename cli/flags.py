@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cli.durations import seconds
 from cli.errors import UsageError, did_you_mean
 
-Form = Literal["text", "switch", "many", "number"]
+Form = Literal["text", "switch", "many", "number", "duration"]
 TRUE, FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
@@ -33,6 +34,10 @@ class Flag:
 
 def switch(name: str, help: str, short: str = "", *, default: bool = False) -> Flag:
     return Flag(name, help, short, "switch", "true" if default else "false", bare="true")
+
+
+def duration(name: str, help: str, default: str = "") -> Flag:
+    return Flag(name, help, form="duration", default=default)
 
 
 @dataclass(slots=True)
@@ -62,14 +67,11 @@ class Parsed:
     def number(self, name: str) -> int | None:
         """A whole number, or None when there is neither a value nor a default."""
         text = self.text(name)
-        if not text:
-            return None
-        try:
-            return int(text)
-        except ValueError:
-            raise UsageError(
-                f'invalid argument "{text}" for "--{name}" flag: must be a whole number'
-            ) from None
+        return _whole(name, text) if text else None
+
+    def seconds(self, name: str) -> float:
+        """A duration; 0 when there is neither a value nor a default."""
+        return seconds(self.text(name))
 
 
 class _Reader:
@@ -128,8 +130,13 @@ class _Reader:
         return self.words.pop(0)
 
     def keep(self, flag: Flag, value: str) -> None:
+        """What is wrong with a value is said here, before the command has done anything."""
         if flag.form == "switch":
             value = _switch_value(flag, value)
+        elif flag.form == "number" and value:
+            _whole(flag.name, value)
+        elif flag.form == "duration":
+            _duration(flag.name, value)
         self.parsed.values.setdefault(flag.name, []).append(value)
 
 
@@ -139,6 +146,22 @@ def _switch_value(flag: Flag, value: str) -> str:
     if value.lower() in FALSE:
         return "false"
     raise UsageError(f'invalid argument "{value}" for "--{flag.name}" flag: must be true or false')
+
+
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(
+            f'invalid argument "{text}" for "--{name}" flag: must be a whole number'
+        ) from None
+
+
+def _duration(name: str, text: str) -> float:
+    try:
+        return seconds(text)
+    except UsageError as error:
+        raise UsageError(f'invalid argument "{text}" for "--{name}" flag: {error}') from None
 
 
 def parse(flags: Sequence[Flag], words: Sequence[str]) -> Parsed:

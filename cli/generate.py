@@ -92,8 +92,8 @@ def disruption_budget(name: str, labels: Mapping[str, str], bound: Plain) -> Pla
 
 
 def count_or_share(text: str) -> int | str:
-    """`3` is a number, `30%` stays as it is."""
-    return int(text) if re.fullmatch(r"\d+", text) else text
+    """`3` is a number, `30%` stays as it is. (So is -1: the server says what is wrong with it.)"""
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
 def container_names(images: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from api.kinds import Kind, find
 from api.selectors import labels_from
-from cli.command import Session, seconds
+from cli.command import Session
 from cli.errors import CommandError, UsageError
 from cli.resources import wanted
 from cli.watching import Deadline, listings
@@ -46,7 +46,7 @@ def behind(session: Session, kind: Kind, name: str) -> list[Any]:
     if kind.name == "Pod":
         return [obj]
     labels = _labels(kind, obj)
-    limit = seconds(session.flags.text("pod-running-timeout"))
+    limit = session.flags.seconds("pod-running-timeout")
     deadline = Deadline(limit)
     for pods in listings(session.server, pod_kind(), session.namespace, deadline, labels=labels):
         if pods:

@@ -31,7 +31,17 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.controllers import events, garbage, jointokens, namespace, podgc
+from control_plane.audit import options as auditing
+from control_plane.controllers import (
+    aggregation,
+    events,
+    everywhere,
+    garbage,
+    jointokens,
+    namespace,
+    podgc,
+    quota,
+)
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.configrollout import main as configrollout
 from control_plane.controllers.cronjob import main as cronjob
@@ -49,6 +59,7 @@ from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
+from control_plane.pki.serviceaccounts import AccountTokens, Key
 from control_plane.scheduler import main as scheduler
 from control_plane.secrets.keeper import KeyKeeper
 from control_plane.secrets.service import Encryption
@@ -58,6 +69,7 @@ from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
 ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
 PKI = "pki"  # the folder of certificates
@@ -89,6 +101,9 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    quota.run,
+    everywhere.accounts,
+    aggregation.run,
     jointokens.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
@@ -140,8 +155,10 @@ class Options:
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
+    mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
     encryption: EncryptionOptions = EncryptionOptions()
+    audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -175,6 +192,7 @@ async def serve(options: Options) -> None:
                     keys.store,
                     tolerance=options.nodes.tolerance,
                     services=[Encryption(keys)],
+                    mount_tokens=options.mount_tokens,
                 )
                 running = [
                     tasks.create_task(compactor.run(store)),
@@ -184,7 +202,7 @@ async def serve(options: Options) -> None:
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
-        except* (CannotListen, CannotTrust) as refused:
+        except* (CannotListen, CannotTrust, auditing.CannotLog) as refused:
             raise first_of(refused) from None
         finally:
             await store.close()
@@ -221,14 +239,19 @@ def _collect_garbage_rarely() -> None:
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
+    trail = auditing.begun(options.data_dir, options.audit)
     await server.prepare()
     informers = Informers(server.client)
+    accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
+        stack.callback(trail.close)
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
-                tokens=[JoinTokens(server.client)],
+                tokens=[JoinTokens(server.client), accounts],
+                accounts=accounts,
+                trail=trail,
             )
         )
         server.about.port, server.about.token_port = ports
@@ -241,7 +264,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
+            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
@@ -255,13 +278,16 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
             task.cancel()
 
 
-def _signer(keeper: Keeper, options: Options) -> Part:
-    """The one controller that holds the authority's key."""
+def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
+    """The one controller that holds the authority's key, and the one that tells everybody its certificate."""
 
-    async def part(client: Client, informers: Informers) -> None:
+    async def signer(client: Client, informers: Informers) -> None:
         await certificates.run(client, informers, keeper.authority, options.certificate_life)
 
-    return part
+    async def publisher(client: Client, informers: Informers) -> None:
+        await everywhere.authorities(client, informers, keeper.authority.pem.decode())
+
+    return signer, publisher
 
 
 def _names(options: Options) -> list[str]:

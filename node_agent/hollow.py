@@ -24,7 +24,8 @@ from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.podsource import PodSource
 from node_agent.runtime.hollow import HollowRuntime
-from node_agent.volumes.gathering import Gatherer, NoTokens
+from node_agent.tokens import AccountTokens
+from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import NoVolumes
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -79,7 +80,7 @@ def _agent(
     about = NodeDescription(name, machine, cidr, runtime_version="hollow://1")
     allocatable = {"cpu": str(machine.cores), "memory": str(machine.memory)}
     facts = NodeFacts(name, address, allocatable)
-    volumes = NoVolumes(Gatherer(facts, server.config, NoTokens()))
+    volumes = NoVolumes(Gatherer(facts, server.config, AccountTokens(server.client)))
     house = House(runtime, ImaginedNetwork(cidr), volumes, Nowhere())
     return Agent(server, house, about, facts, tasks)
 

@@ -37,7 +37,8 @@ from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
-from node_agent.volumes.gathering import Gatherer, NoTokens
+from node_agent.tokens import AccountTokens
+from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import DiskVolumes, NoVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -78,7 +79,7 @@ async def _live(
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
     config = ConfigSource(client)
-    house = _house(options, Gatherer(facts, config, NoTokens()))
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)))
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:

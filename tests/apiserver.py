@@ -8,7 +8,8 @@ from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.server import ApiServer, Door, Service
+from control_plane.apiserver.server import UNLOGGED, ApiServer, Door, Service
+from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 from proto.v1.meta_pb2 import ObjectMeta
@@ -26,7 +27,7 @@ class World:
 
 @asynccontextmanager
 async def serving(
-    store: Store, *, grpc: bool, services: Sequence[Service] = ()
+    store: Store, *, grpc: bool, services: Sequence[Service] = (), trail: Trail = UNLOGGED
 ) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
     server = ApiServer(store, services=services)
@@ -38,7 +39,7 @@ async def serving(
                 yield World(store, server, server.client)
                 return
             async with server.listening(
-                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents
+                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents, trail=trail
             ) as (port,):
                 address = f"127.0.0.1:{port}"
                 client: GrpcClient

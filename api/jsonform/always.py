@@ -33,6 +33,8 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "Job": {"metadata": dict, "spec": dict, "status": dict},
     "CronJob": {"metadata": dict, "spec": dict, "status": dict},
     "PodDisruptionBudget": {"metadata": dict, "spec": dict, "status": dict},
+    "ResourceQuota": {"metadata": dict, "spec": dict, "status": dict},
+    "LimitRange": {"metadata": dict, "spec": dict},
     "PodDisruptionBudgetStatus": {
         "disruptionsAllowed": int,
         "currentHealthy": int,

@@ -12,9 +12,8 @@ _VOLUMES = (
 FOREIGN: dict[str, frozenset[str]] = {
     message: frozenset(names.split())
     for message, names in {
-        "PodSpec": "automountServiceAccountToken ephemeralContainers hostUsers hostnameOverride os "
-        "preemptionPolicy priorityClassName resourceClaims resources runtimeClassName serviceAccount "
-        "serviceAccountName workloadRef",
+        "PodSpec": "ephemeralContainers hostUsers hostnameOverride os "
+        "preemptionPolicy priorityClassName resourceClaims resources runtimeClassName workloadRef",
         "PodStatus": "allocatedResources ephemeralContainerStatuses extendedResourceClaimStatus resize "
         "resourceClaimStatuses resources",
         "Container": "resizePolicy restartPolicyRules volumeDevices",

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from cli.command import Session, seconds
+from cli.command import Session
 from cli.errors import UsageError
-from cli.flags import Flag
+from cli.flags import Flag, duration
 
 if TYPE_CHECKING:
     from control_plane.main import NodeOptions
 
 FLAGS = (
-    Flag("node-monitor-period", "How often all nodes are looked at.", default="5s"),
-    Flag("node-monitor-grace-period", "How long a node may be silent before it is Unknown.", default="50s"),
-    Flag("node-startup-grace-period", "The same for a node that has never said how it is.", default="60s"),
+    duration("node-monitor-period", "How often all nodes are looked at.", "5s"),
+    duration("node-monitor-grace-period", "How long a node may be silent before it is Unknown.", "50s"),
+    duration("node-startup-grace-period", "The same for a node that has never said how it is.", "60s"),
     Flag("node-eviction-rate", "Failed nodes per second whose pods are driven out, in each zone.", default="0.1"),
     Flag("secondary-node-eviction-rate", "The same in a large zone most of whose nodes fail.", default="0.01"),
     Flag("large-cluster-size-threshold", "The nodes that a zone must exceed to be large.", form="number", default="50"),
@@ -47,7 +47,7 @@ def options(session: Session) -> "NodeOptions":
 
 
 def _duration(session: Session, name: str) -> float:
-    length = seconds(session.flags.text(name))
+    length = session.flags.seconds(name)
     if length <= 0:
         raise UsageError(f"--{name} must be longer than 0s")
     return length

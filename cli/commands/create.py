@@ -104,6 +104,8 @@ def _subcommand(session: Session) -> int:
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
+    if maker.run is not None:
+        return maker.run(session, names[0])
     kind, plain = kinds.find(maker.makes), maker.make(session, names[0])
     assert kind is not None
     mode = dry_run(session)
@@ -151,6 +153,14 @@ CREATE = Command(
   helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
   helmling create secret tls web --cert=web.crt --key=web.key
   helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
+  # Let jane read the pods of a namespace
+  helmling create role reader --verb=get,list,watch --resource=pods,pods/log
+  helmling create rolebinding jane-reads --role=reader --user=jane
+
+  # An identity for programs, and a token of it that holds for ten minutes
+  helmling create serviceaccount robot
+  helmling create token robot --duration=10m
 
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",

@@ -5,9 +5,9 @@ from typing import Any
 
 from api.errors import ApiError, NotFound
 from api.kinds import Kind
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.manifests import FILENAME, RECURSIVE, from_flags
 from cli.output.chosen import OUTPUT
 from cli.resources import ALL_NAMESPACES, FIELD_SELECTOR, SELECTOR, Wanted, qualified, scope, wanted
@@ -36,7 +36,7 @@ FLAGS = (
     switch("force", "Remove pods at once, without waiting for their node's word. They may go on running."),
     Flag("grace-period", "Seconds to end in; -1: as they wish. 0 needs --force.", form="number", default="-1"),
     switch("wait", "Wait until they are gone.", default=True),
-    Flag("timeout", "How long to wait: 30s, 2m; 0: as long as it takes.", default="0s"),
+    duration("timeout", "How long to wait: 30s, 2m; 0: as long as it takes.", "0s"),
     Flag("cascade", "Of what they own: background, orphan or foreground.", default="background", bare="background"),
     switch("ignore-not-found", "It is no error if an object does not exist."),
 )  # fmt: skip
@@ -176,7 +176,7 @@ def _wait(session: Session, going: list[tuple[Doomed, str]]) -> int:
     import sys
 
     sys.stdout.flush()
-    deadline = Deadline(seconds(session.flags.text("timeout")))
+    deadline = Deadline(session.flags.seconds("timeout"))
     for each, uid in going:
         if not gone(session.server, each.kind, each.namespace, each.name, uid, deadline):
             session.warn(

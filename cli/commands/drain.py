@@ -8,11 +8,11 @@ from api import rpc
 from api.client import Delete
 from api.errors import ApiError, NotFound
 from api.kinds import Kind, find
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.drain.choose import Choice, Flags, choose
 from cli.drain.progress import Out, follow
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.resources import SELECTOR, wanted
 from cli.watching import Deadline
 from cli.wording import of_error, suffix
@@ -110,7 +110,7 @@ def _empty(session: Session, node: str) -> str:
         return _rehearse(session, choice, hands, mode)
     flags = session.flags
     out = Out(lambda line: _at_once(session, line), session.warn, lambda pod: _gone(session, pod))
-    deadline = Deadline(seconds(flags.text("timeout")))
+    deadline = Deadline(flags.seconds("timeout"))
     errors = follow(choice.pods, hands, out, deadline, flags.text("timeout"))
     if errors:
         left = [f"pod/{each.metadata.name}" for each in _choose(session, node).pods]
@@ -234,7 +234,7 @@ DRAIN = Command(
         switch("disable-eviction", "Delete instead of evicting: no disruption budget is asked."),
         Flag("grace-period", "Seconds each pod has to end; negative: its own wish.", form="number", default="-1"),
         Flag("pod-selector", "Only pods whose labels match."),
-        Flag("timeout", "How long to try before giving up; 0 is without end.", default="0s"),
+        duration("timeout", "How long to try before giving up; 0 is without end.", "0s"),
     ),
     complete="nodes",
 )  # fmt: skip

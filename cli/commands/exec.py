@@ -16,7 +16,7 @@ from api.errors import BadRequest
 from cli.command import Command, Session
 from cli.commands.logs import containers, default_container, defaulted
 from cli.errors import CommandError, Exit, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.pods import behind, named_one, pod_kind
 from cli.quickgrpc import RpcError
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
@@ -28,9 +28,7 @@ COMMON = (
     switch("stdin", "Pass standard input to the program.", "i"),
     switch("tty", "The program gets a terminal.", "t"),
     switch("quiet", "Print only what the program prints.", "q"),
-    Flag(
-        "pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="1m0s"
-    ),
+    duration("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", "1m0s"),
 )
 
 

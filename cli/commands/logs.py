@@ -9,9 +9,9 @@ from typing import Any
 
 from api.errors import ApiError
 from api.kinds import find
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.pods import behind, named_one, pod_kind
 from cli.resources import SELECTOR
 from cli.wording import of_error
@@ -25,14 +25,14 @@ FLAGS = (
     switch("all-pods", "With TYPE/NAME: of all its pods, each line with its pod's name."),
     switch("previous", "Of the container before its last restart.", "p"),
     Flag("tail", "Only the last so many lines; -1: all. Default with a selector: 10.", form="number", default="-1"),
-    Flag("since", "Only lines younger than this: 5s, 2m, 3h."),
+    duration("since", "Only lines younger than this: 5s, 2m, 3h."),
     Flag("since-time", "Only lines since this time (RFC 3339)."),
     switch("timestamps", "Begin each line with its time."),
     Flag("limit-bytes", "At most so many bytes.", form="number", default="0"),
     switch("prefix", "Begin each line with the pod and container it is from."),
     switch("ignore-errors", "With --follow: when one log fails, go on with the others."),
     Flag("max-log-requests", "How many logs may be followed at once.", form="number", default="5"),
-    Flag("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="20s"),
+    duration("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", "20s"),
 )  # fmt: skip
 TAIL_OF_MANY = 10  # lines; kubectl's default with a selector
 
@@ -142,7 +142,7 @@ def request(session: Session, source: Source, *, many: bool) -> Any:
         sinceTime=flags.text("since-time"),
     )
     if flags.given("since"):
-        asked.sinceSeconds = max(1, round(seconds(flags.text("since"))))
+        asked.sinceSeconds = max(1, round(flags.seconds("since")))
     tail = flags.number("tail")
     if many and flags.given("selector") and not flags.given("tail"):
         tail = TAIL_OF_MANY

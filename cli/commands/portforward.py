@@ -18,7 +18,7 @@ from api.errors import ApiError
 from api.rpc import error_of
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag
+from cli.flags import Flag, duration
 from cli.pods import behind, named_one
 from cli.quickgrpc import RpcError
 from cli.watching import Deadline, states
@@ -219,7 +219,7 @@ PORT_FORWARD = Command(
     run=run,
     flags=(
         Flag("address", "Addresses to listen on, with commas between them.", form="many", default="localhost"),
-        Flag("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", default="1m0s"),
+        duration("pod-running-timeout", "With TYPE/NAME: how long to wait for its first pod.", "1m0s"),
     ),
     complete="pods",
 )  # fmt: skip

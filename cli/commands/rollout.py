@@ -14,10 +14,10 @@ from api.client import PATCH_TYPES
 from api.kinds import Kind
 from api.selectors import labels_from
 from cli import subcommands
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.describe.workloads import controlled_by
 from cli.errors import CommandError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.objects import WHICH, each, named
 from cli.output.chosen import OUTPUT
 from cli.resources import qualified
@@ -46,7 +46,7 @@ def _past(session: Session, obj: Any) -> past.Revisions:
 
 
 def status(session: Session) -> int:
-    deadline = Deadline(seconds(session.flags.text("timeout")))
+    deadline = Deadline(session.flags.seconds("timeout"))
 
     def follow(kind: Kind, obj: Any) -> None:
         _only(STANDINGS, kind, f"no status viewer has been implemented for {kind.name}")
@@ -179,7 +179,7 @@ def restart(session: Session) -> int:
 
 
 WATCH = switch("watch", "Wait for the end of the rollout.", "w", default=True)
-TIMEOUT = Flag("timeout", "How long to wait: 30s, 5m; 0 is without end.", default="0s")
+TIMEOUT = duration("timeout", "How long to wait: 30s, 5m; 0 is without end.", "0s")
 REVISION = Flag("revision", "Only this revision; 0 is whichever there is.", form="number", default="0")  # fmt: skip
 TO_REVISION = Flag("to-revision", "Which to go back to; 0 is the one before.", form="number", default="0")  # fmt: skip
 CHANGES = (*WHICH, DRY_RUN, OUTPUT)

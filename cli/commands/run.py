@@ -8,7 +8,7 @@ from api.errors import Invalid, NotFound
 from api.patch import merge_patch
 from cli.command import Command, Session
 from cli.errors import CommandError, Exit, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.output.chosen import OUTPUT
 from cli.watching import Deadline, states
 from cli.writing import DRY_RUN, dry_run, tell
@@ -37,7 +37,7 @@ FLAGS = (
     switch("quiet", "Print only what the container prints.", "q"),
     switch("expose", "Not supported."),
     Flag("container", "Kept for kubectl's sake.", "c"),
-    Flag("pod-running-timeout", "How long to wait for the pod to run before attaching.", default="1m0s"),
+    duration("pod-running-timeout", "How long to wait for the pod to run before attaching.", "1m0s"),
 )  # fmt: skip
 
 
@@ -176,9 +176,8 @@ def _show_log(session: Session, target: Any) -> None:
 
 
 def _started(session: Session, pod: Any) -> Any:
-    from cli.command import seconds
 
-    limit = seconds(session.flags.text("pod-running-timeout"))
+    limit = session.flags.seconds("pod-running-timeout")
     meta, reason = pod.metadata, ""
     for now in states(session.server, kinds.of(Pod), meta.namespace, meta.name, Deadline(limit)):
         if now is None:

@@ -5,9 +5,9 @@ from typing import Any
 
 from api.client import PATCH_TYPES
 from api.kinds import KINDS, Kind
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag
+from cli.flags import Flag, duration
 from cli.objects import ALL, WHICH, each, named
 from cli.output.chosen import OUTPUT
 from cli.watching import Deadline, states
@@ -22,7 +22,7 @@ FLAGS = (
     Flag("replicas", "How many there should be. Required.", form="number"),
     Flag("current-replicas", "Only if there should be this many now; -1: however many.", form="number", default="-1"),
     Flag("resource-version", "Only if the object is still at this version."),
-    Flag("timeout", "How long to wait until there are that many; 0: do not wait.", default="0s"),
+    duration("timeout", "How long to wait until there are that many; 0: do not wait.", "0s"),
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def _scale(session: Session, kind: Kind, obj: Any, count: int) -> None:
         meta.resourceVersion = scale.metadata.resourceVersion
     obj.spec.replicas = count
     tell(session, kind, obj, "scaled")
-    limit = seconds(session.flags.text("timeout"))
+    limit = session.flags.seconds("timeout")
     if mode == "none" and limit:
         _wait(session, kind, obj, limit)
 

@@ -47,6 +47,7 @@ def run(session: Session) -> int | None:
     given = session.flags.text("encryption-provider-config")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
+    from control_plane.audit import options as audit
     from control_plane.pki.keeper import CannotTrust
     from control_plane.store.contract import CannotOpen
 
@@ -59,6 +60,13 @@ def run(session: Session) -> int | None:
         token_port=token_port,
         advertise=session.flags.text("advertise"),
         names=tuple(session.flags.many("tls-san")),
+        audit=audit.Options(
+            path=session.flags.text("audit-log-path"),
+            policy=session.flags.text("audit-policy-file"),
+            max_size=session.flags.number("audit-log-maxsize") or 0,
+            max_backups=session.flags.number("audit-log-maxbackup") or 0,
+            max_age=session.flags.number("audit-log-maxage") or 0,
+        ),
         nodes=nodeflags.options(session),
         encryption=control_plane.EncryptionOptions(
             file=Path(given).absolute() if given else None,
@@ -68,7 +76,7 @@ def run(session: Session) -> int | None:
     )
     try:
         control_plane.run(options)
-    except (CannotOpen, CannotListen, CannotTrust) as error:
+    except (CannotOpen, CannotListen, CannotTrust, audit.CannotLog) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
         raise CommandError(
@@ -111,6 +119,11 @@ SERVER = Command(
         Flag("encryption-provider-config", "What is encrypted at rest, and with which keys; default: encryption.yaml "
              "in the data directory, made at the first start."),
         switch("accept-lost-secrets", "When that file is gone: start with new keys, without what the old ones hid."),
+        Flag("audit-log-path", "Who did what: default audit/audit.log in the data directory; off: no such log."),
+        Flag("audit-policy-file", "What is logged of which request: a Policy of audit.k8s.io/v1."),
+        Flag("audit-log-maxsize", "Megabytes until the audit log is put aside.", form="number", default="100"),
+        Flag("audit-log-maxbackup", "How many of these are kept; 0: all.", form="number", default="10"),
+        Flag("audit-log-maxage", "For how many days; 0: for ever.", form="number", default="30"),
         LOG_LEVEL,
         *nodeflags.FLAGS,
     ),

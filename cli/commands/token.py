@@ -5,9 +5,9 @@ from datetime import timedelta
 from api import clock, jointoken
 from api.kinds import Kind, find
 from cli import subcommands
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.output.table import render
 from cli.subcommands import Action
 from proto.v1.certificates_pb2 import BootstrapToken, BootstrapTokenSpec
@@ -28,7 +28,7 @@ def create(session: Session) -> int:
     spec = BootstrapTokenSpec(
         secretHash=jointoken.hash_of(secret), description=session.flags.text("description")
     )
-    if life := seconds(session.flags.text("ttl")):
+    if life := session.flags.seconds("ttl"):
         spec.expiration.CopyFrom(clock.timestamp(clock.now() + timedelta(seconds=life)))
     about = session.server.version()
     token = jointoken.JoinToken(_pin(session), bearer)
@@ -95,7 +95,7 @@ ACTIONS = {
     "create": Action(
         create,
         (
-            Flag("ttl", "How long the token is good for; 0: until it is deleted.", default="24h"),
+            duration("ttl", "How long the token is good for; 0: until it is deleted.", "24h"),
             Flag("description", "What it is for."),
             switch("print-join-command", "Print the whole command for the other machine."),
         ),

@@ -16,9 +16,9 @@ from cli.cluster import daemons
 from cli.cluster.layout import EVERYWHERE, HOST, POD_CIDR, PORT, TOKEN_PORT, Layout, Wishes
 from cli.cluster.progress import Progress
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, Parsed, switch
+from cli.flags import Flag, Parsed, duration, switch
 from cli.kubeconfig import data_dir
 
 FLAGS = (
@@ -29,7 +29,7 @@ FLAGS = (
     Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
-    Flag("timeout", "How long to wait until the nodes are ready.", default="2m"),
+    duration("timeout", "How long to wait until the nodes are ready.", "2m"),
     switch("wait", "Wait until the nodes are ready.", default=True),
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def run(session: Session) -> int | None:
         if not started and usable(layout, wishes):
             progress.say(f"The cluster is up already: {layout.root}. See helmling status.")
             return 0
-        limit = seconds(session.flags.text("timeout"))
+        limit = session.flags.seconds("timeout")
         server = await_server(layout, progress)
         try:
             if session.flags.on("wait"):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from api.jsonform import to_json
-from cli.command import Command, Session, seconds
+from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag, switch
+from cli.flags import Flag, duration, switch
 from cli.manifests import FILENAME, RECURSIVE, from_flags
 from cli.output.chosen import OUTPUT
 from cli.output.jsonpath import Template, relaxed, show
@@ -28,7 +28,7 @@ FLAGS = (
         "for",
         "What to wait for: create, delete, condition=NAME[=VALUE] or jsonpath='{...}'[=VALUE].",
     ),
-    Flag("timeout", "How long: 30s, 5m. 0 looks once, negative waits a week.", default="30s"),
+    duration("timeout", "How long: 30s, 5m. 0 looks once, negative waits a week.", "30s"),
 )
 
 
@@ -101,7 +101,7 @@ def run(session: Session) -> int | None:
             "--for is required: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath='{...}'=VALUE"
         )
     goal = read_goal(session.flags.text("for"))
-    limit = seconds(session.flags.text("timeout"))
+    limit = session.flags.seconds("timeout")
     deadline = Deadline(LONG if limit < 0 else limit or ONCE)
     targets = _targets(session)
     if not targets:

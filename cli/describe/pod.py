@@ -43,6 +43,7 @@ def _head(pod: Any) -> list[Field]:
     rows = [
         *identity(meta),
         ("Priority", str(spec.priority)),
+        ("Service Account", spec.serviceAccountName or NONE),
         ("Node", node),
         ("Start Time", moment(status.startTime)),
         *marks(meta),

@@ -214,6 +214,10 @@ class Reads:
             now = await self._store.revision()
         await self._reach(now)
 
+    async def caught_up(self) -> None:
+        """Wait until the cache shows all that is in the store now. Raises Timeout, Unavailable."""
+        await self._ready_to_watch("")
+
     def cache_of(self, kind: Kind) -> KindCache:
         return self._cache.of(kind)
 

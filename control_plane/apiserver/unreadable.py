@@ -7,7 +7,7 @@ is no more, beside all the others. It can be deleted: nobody can know what else 
 
 from api.errors import Internal
 from api.kinds import Kind
-from control_plane.store.contract import Unreadable
+from control_plane.store.contract import Item, Unreadable
 from proto.v1.meta_pb2 import ObjectMeta
 
 ANNOTATION = "helmling.dev/unreadable"
@@ -23,3 +23,10 @@ def stand_in(kind: Kind, key: str, value: Unreadable) -> bytes:
 
 def refusal(why: str) -> Internal:
     return Internal(why)
+
+
+def opened(item: Item) -> bytes:
+    """The object's bytes, for whoever must not decide without them. Raises Internal."""
+    if isinstance(item.value, Unreadable):
+        raise refusal(item.value.why)
+    return item.value

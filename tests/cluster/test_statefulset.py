@@ -12,7 +12,7 @@ from control_plane.controllers import revisions
 from control_plane.controllers.revisions import POD_LABEL
 from node_agent.hollow import run_hollow
 from proto.v1.apps_pb2 import ControllerRevision, StatefulSet, StatefulSetUpdateStrategy
-from proto.v1.cluster_pb2 import Node
+from proto.v1.cluster_pb2 import Event, Node
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod, PodSpec
 from tests.cluster.whole import Cluster, is_ready, run, statefulset
@@ -53,6 +53,13 @@ async def settled(world: Cluster, *wanted: str) -> None:
         return seen and counted and right and await world.ready(len(wanted))
 
     await world.until(holds)
+
+
+async def deletions(world: Cluster) -> dict[str, int]:
+    """How often the set has told that it deletes a pod, by the pod's name."""
+    await asyncio.sleep(1)  # events are sent a moment later
+    events = (await world.client.list(Event)).items
+    return {e.message.split()[2]: e.count for e in events if e.reason == "SuccessfulDelete"}
 
 
 async def known(world: Cluster) -> list[ControllerRevision]:
@@ -167,6 +174,7 @@ def test_an_update_renews_one_pod_at_a_time_from_the_last_to_the_first() -> None
         assert (old.revision, new.revision) == (1, 2)
         labels = {pod.metadata.labels[POD_LABEL] for pod in await world.pods()}
         assert labels == {new.metadata.name}
+        assert await deletions(world) == {f"web-{n}": 1 for n in range(3)}
 
     run(scenario)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from cli.command import GLOBAL_FLAGS, seconds
+from cli.command import GLOBAL_FLAGS
+from cli.durations import seconds
 from cli.errors import UsageError
-from cli.flags import Flag, Parsed, parse, parse_leading, switch
+from cli.flags import Flag, Parsed, duration, parse, parse_leading, switch
 
 FLAGS = (
     Flag("namespace", "", "n"),
@@ -12,6 +13,7 @@ FLAGS = (
     Flag("label", "", "l", "many"),
     Flag("tail", "", form="number", default="-1"),
     Flag("dry-run", "", default="none", bare="client"),
+    duration("timeout", "", "0s"),
     switch("stdin", "", "i"),
     switch("tty", "", "t"),
     switch("wait", "", default=True),
@@ -61,6 +63,18 @@ def test_a_flag_with_a_bare_value_does_not_take_the_next_word() -> None:
 
 def test_a_repeated_flag_keeps_all_its_values() -> None:
     assert read("-l", "a=b", "--label=c=d").many("label") == ["a=b", "c=d"]
+
+
+@pytest.mark.parametrize("word", ["--tail=x", "--tail=1.5", "--timeout=abc", "--timeout=5x"])
+def test_a_wrong_number_is_refused_when_it_is_read(word: str) -> None:
+    """Not when the command asks for it: by then it may have cordoned the node that it cannot drain."""
+    name, _, value = word.partition("=")
+    with pytest.raises(UsageError, match=f'invalid argument "{value}" for "{name}" flag'):
+        read(word)
+
+
+def test_durations_are_seconds() -> None:
+    assert (read("--timeout=1m30s").seconds("timeout"), read().seconds("timeout")) == (90, 0)
 
 
 def test_a_lone_dash_is_an_argument() -> None:

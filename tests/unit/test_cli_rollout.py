@@ -320,7 +320,7 @@ def test_a_job_of_a_cronjob_is_its_child_and_was_made_by_hand() -> None:
 
 
 def test_how_many_of_a_budget() -> None:
-    assert [generate.count_or_share(text) for text in ("3", "30%")] == [3, "30%"]
+    assert [generate.count_or_share(text) for text in ("3", "-1", "30%")] == [3, -1, "30%"]
 
 
 def pod(name: str, phase: str = "Running", ready_since: int = 0, node: str = "n1") -> Any:

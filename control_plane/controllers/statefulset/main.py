@@ -1,12 +1,14 @@
 """The hands of the StatefulSet controller: read, `plan`, report, act.
 
-No ledger outlives a step, as it does with ReplicaSets, for the names of the pods are known before: a create that is
-repeated because the cache lags is refused by the name, a delete that is repeated names the uid.
+What is created needs no ledger, as it does with ReplicaSets, for the names of the pods are known before: a create that
+is repeated because the cache lags is refused by the name. A delete that is repeated names the uid, so it would do no
+harm either; but it would be told again, as if there had been two.
 
 The status is written before anything is done. It remembers which revision is the current one, so a decision on an old
 view of it could bring back a template that was left; the write, with the version that was read, refuses such a view.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +22,7 @@ from api.workqueue import WorkQueue
 from control_plane.controllers import history, owners, revisions
 from control_plane.controllers.ledger import Ledger
 from control_plane.controllers.podhands import PodHands, Words
+from control_plane.controllers.pods import is_ending
 from control_plane.controllers.statefulset.identity import ordinal_of, revision_of
 from control_plane.controllers.statefulset.plan import Plan, Versions, plan
 from control_plane.controllers.statefulset.status import next_look
@@ -40,6 +43,8 @@ class StatefulSets:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
+    # Of deletions only. By the set's uid; forgotten with the set.
+    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(StatefulSet), self.informers.of(Pod)
@@ -52,7 +57,9 @@ class StatefulSets:
         self._sets.add_handler(self._on_set)
         self._pods.add_handler(self._on_pod)
 
-    def _on_set(self, _old: StatefulSet | None, new: StatefulSet | None) -> None:
+    def _on_set(self, old: StatefulSet | None, new: StatefulSet | None) -> None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self.ledgers.pop(old.metadata.uid, None)
         if new is not None:
             self.queue.add(kinds.object_key(new))
 
@@ -60,6 +67,9 @@ class StatefulSets:
         for pod in (old, new):
             manager = owners.manager_of(pod) if pod is not None else None
             if pod is not None and manager is not None and manager.kind == "StatefulSet":
+                if ledger := self.ledgers.get(manager.uid):
+                    ending = new is None or is_ending(pod)
+                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
                 self.queue.add(f"{pod.metadata.namespace}/{manager.name}")
         if new is not None and owners.manager_of(new) is None:
             for key in owners.wanting(self._sets, new):
@@ -92,7 +102,11 @@ class StatefulSets:
             raise error
         for pod in todo.relabel:
             await self.client.update(pod)
-        if error := await self._hands.delete(sts, todo.delete[:BURST], Ledger()):
+        ledger = self.ledgers[sts.metadata.uid]
+        ledger.expire(clock.now())
+        told = ledger.deleting.keys() - ledger.unsure
+        delete = [pod for pod in todo.delete if pod.metadata.uid not in told]
+        if error := await self._hands.delete(sts, delete[:BURST], ledger):
             raise error
 
     async def _versions(
