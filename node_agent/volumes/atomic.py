@@ -31,9 +31,7 @@ def write(directory: Path, files: Mapping[str, File], *, group: int | None = Non
     `group` gets everything, and may read it. Raises OSError: a path leads out of the directory, or two are in each
     other's way.
     """
-    for path in files:
-        check(path)
-    wanted = {path: _for_group(file, group) for path, file in files.items()}
+    wanted = {check(path): _for_group(file, group) for path, file in files.items()}
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     present = directory / DATA
     if present.exists() and _read(present) == {p: (f.content, f.mode) for p, f in wanted.items()}:
@@ -49,15 +47,20 @@ def write(directory: Path, files: Mapping[str, File], *, group: int | None = Non
     link.unlink(missing_ok=True)
     link.symlink_to(fresh.name)
     link.rename(present)
-    _show(directory, {path.partition("/")[0] for path in files}, fresh.name)
+    _show(directory, {path.partition("/")[0] for path in wanted}, fresh.name)
     return True
 
 
-def check(path: str) -> None:
-    """The server has checked it already; the node takes nobody's word for what it writes where."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith(("/", "..")) or ".." in parts or "\0" in path:
+def check(path: str) -> str:
+    """The path in its shortest form. Raises OSError if it leads out of the volume.
+
+    The server has checked it already; the node takes nobody's word for what it writes where.
+    """
+    shortest = PurePosixPath(path)
+    parts = shortest.parts
+    if not parts or parts[0].startswith(("/", "..")) or ".." in parts or "\0" in path:
         raise OSError(f'the path "{path}" leads out of its volume')
+    return str(shortest)
 
 
 def room(files: Mapping[str, File]) -> int:

@@ -178,6 +178,26 @@ def test_secret_files_are_in_memory_only_and_gone_with_the_pod(tmp_path: Path) -
     on_node(tmp_path, scenario)
 
 
+def test_a_secret_that_grows_gets_the_room(tmp_path: Path) -> None:
+    """S#94: the memory is bounded by what is there, and follows it up to the largest Secret that can be."""
+
+    async def scenario(node: RealNode) -> None:
+        await node.client.create(secret(password="small"))
+        made = pod(sleeper(mounted("s", "/secret")))
+        made.spec.volumes.append(volume("s", secret={"secretName": "keys"}))
+        await node.create(made)
+        await node.until(is_ready)
+        [point] = tmpfs_of(tmp_path)
+        assert os.statvfs(point).f_blocks * os.statvfs(point).f_frsize < 128 * 1024
+        for size in (1024 * 1024, 1024 * 1024 - 1):
+            await node.client.update(secret(password="x" * size))
+            while (await node.run("wc", "-c", "/secret/password"))[1].split()[0] != str(size):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert tmpfs_of(tmp_path) == [point]
+
+    on_node(tmp_path, scenario)
+
+
 # Reads a whole set through one look at ..data, until the file /tmp/stop is there; a set whose parts differ is torn.
 READER = """
 torn=0; sets=0

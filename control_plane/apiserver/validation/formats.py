@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from api import names
 from api.names import shape, too_long
@@ -103,8 +104,13 @@ def config_key(text: str) -> tuple[str, ...]:
 
 def volume_path(text: str) -> tuple[str, ...]:
     """Where a file lies in a volume: below it, and not under a name that the node keeps for itself ("..data")."""
-    told = relative_path(text)
-    return told or (("must not start with '..'",) if text.startswith("..") else ())
+    parts = PurePosixPath(text).parts
+    checks = (
+        (bool(text) and not parts, "must name a file"),
+        (bool(parts) and parts[0].startswith(".."), "must not start with '..'"),
+        ("\0" in text, "must not contain a NUL byte"),
+    )
+    return relative_path(text) or tuple(told for failed, told in checks if failed)
 
 
 def relative_path(text: str) -> tuple[str, ...]:

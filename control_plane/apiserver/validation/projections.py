@@ -1,6 +1,7 @@
 """Volumes made of small files: downwardAPI, configMap, secret, and several of them projected into one (S#48)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from api.errors import Cause
@@ -66,9 +67,10 @@ def _projected(source: ProjectedVolumeSource, path: str) -> list[Cause]:
         place = f"{path}.sources[{index}]"
         found += _part(part, place)
         for at, target in _targets(part, place):
-            if target in seen:
+            file = str(PurePosixPath(target))
+            if file in seen:
                 found.append(causes.invalid(at, target, "conflicting duplicate paths"))
-            seen.add(target)
+            seen.add(file)
     return found
 
 

@@ -340,6 +340,8 @@ def test_a_pod_may_name_them(change: Change) -> None:
                 ("a/../../x", "must not contain '..'"),
                 ("..data", "must not start with '..'"),
                 ("..data/x", "must not start with '..'"),
+                ("./..data", "must not start with '..'"),
+                (".", "must name a file"),
             )
         ),
         (
