@@ -7,7 +7,7 @@ name (due.py), so a controller that dies between creating it and noting that dow
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from api import clock, controller, kinds
 from api.client import Client, Delete
@@ -26,8 +26,9 @@ from proto.v1.meta_pb2 import ObjectMeta
 
 SLOT = "batch.kubernetes.io/cronjob-scheduled-timestamp"  # an annotation of Jobs
 BACKGROUND = "Background"
-Happening = tuple[str, str, str]  # type, reason and message of an event
-FORBIDDEN = (
+# Type, reason and message of an event.
+Happening = tuple[Literal["Normal", "Warning"], str, str]
+FORBIDDEN: Happening = (
     "Normal",
     "JobAlreadyActive",
     "Not starting job because prior execution is running and concurrency policy is Forbid",
