@@ -7,7 +7,7 @@ from typing import Any
 from api.client import Client
 from api.errors import Unavailable
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.whole import Cluster, Runtimes, run, usual
+from tests.cluster.whole import Cluster, Parts, Runtimes, all_parts, run, usual
 
 VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch", "get_scale", "update_scale")  # fmt: skip
 Fault = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Coroutine[Any, Any, Any]]
@@ -44,7 +44,15 @@ async def reply_lost(call: Any) -> Any:
     raise Unavailable("injected: the reply was lost")
 
 
-def live(life: Life, at: int, fault: Fault, *, nodes: int = 1, runtime: Runtimes = usual) -> int:
+def live(
+    life: Life,
+    at: int,
+    fault: Fault,
+    *,
+    nodes: int = 1,
+    runtime: Runtimes = usual,
+    parts: Parts = all_parts,
+) -> int:
     """How many calls the controllers made. `at` 0: no call is hit."""
     clients: list[FaultyAt] = []
 
@@ -52,11 +60,13 @@ def live(life: Life, at: int, fault: Fault, *, nodes: int = 1, runtime: Runtimes
         clients.append(FaultyAt(client, at, fault))
         return clients[0]
 
-    run(life, nodes=nodes, wrap=wrap, runtime=runtime)
+    run(life, nodes=nodes, wrap=wrap, runtime=runtime, parts=parts)
     return clients[0].calls
 
 
-def crash(life: Life, n: int, *, nodes: int = 1, runtime: Runtimes = usual) -> None:
+def crash(
+    life: Life, n: int, *, nodes: int = 1, runtime: Runtimes = usual, parts: Parts = all_parts
+) -> None:
     """After their n-th call the controllers are no more, and there are others."""
     crashed = asyncio.Event()
 
@@ -78,7 +88,7 @@ def crash(life: Life, n: int, *, nodes: int = 1, runtime: Runtimes = usual) -> N
     def wrap(client: Client) -> Any:
         return FaultyAt(client, n, die)
 
-    run(scenario, nodes=nodes, wrap=wrap, runtime=runtime)
+    run(scenario, nodes=nodes, wrap=wrap, runtime=runtime, parts=parts)
 
 
 async def watch_pods(world: Cluster, seen: Callable[[list[Pod]], None]) -> asyncio.Task[None]:

@@ -9,11 +9,16 @@ import asyncio
 import pytest
 
 from api.client import Client, Selection
+from control_plane.controllers.deployment import main as deployments
+from control_plane.controllers.hpa import main as autoscalers
+from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.apps_pb2 import Deployment
 from proto.v1.policy_pb2 import HorizontalPodAutoscaler
 from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost
 from tests.cluster.test_autoscaling import Traffic, autoscaler, size, web
-from tests.cluster.whole import Cluster
+from tests.cluster.whole import Cluster, only
+
+PARTS = only(autoscalers, deployments, replicasets)
 
 MOST, PERIOD = 3, 40  # seconds
 
@@ -67,7 +72,7 @@ def life(traffic: Traffic, *, patient: bool) -> Life:
 def live_with(at: int, fault: Fault) -> int:
     """How many calls the controllers made."""
     traffic = Traffic(4.0)
-    return live(life(traffic, patient=True), at, fault, runtime=traffic.runtime)
+    return live(life(traffic, patient=True), at, fault, runtime=traffic.runtime, parts=PARTS)
 
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
@@ -81,4 +86,4 @@ def test_any_call_that_fails_is_healed(fault: Fault) -> None:
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
     for n in range(1, live_with(0, request_lost) + 1):
         traffic = Traffic(4.0)
-        crash(life(traffic, patient=False), n, runtime=traffic.runtime)
+        crash(life(traffic, patient=False), n, runtime=traffic.runtime, parts=PARTS)

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from control_plane.controllers.daemonset import main as daemonsets
 from proto.v1.apps_pb2 import ControllerRevision, DaemonSet
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.daemons import Watched, complete, daemonset, roll, until_on
 from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost, watch_pods
-from tests.cluster.whole import Cluster
+from tests.cluster.whole import Cluster, only
+
+PARTS = only(daemonsets)
 
 
 def life_on(nodes: int, most_on_a_node: int, **bounds: Any) -> Life:
@@ -56,14 +59,14 @@ WAYS = pytest.mark.parametrize(
 @WAYS
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault, nodes: int, life: Life) -> None:
-    total = live(life, 0, fault, nodes=nodes)
+    total = live(life, 0, fault, nodes=nodes, parts=PARTS)
     assert total > 20
     for n in range(1, total + 1):
-        live(life, n, fault, nodes=nodes)
+        live(life, n, fault, nodes=nodes, parts=PARTS)
 
 
 @WAYS
 def test_controllers_that_crash_at_any_call_are_followed_by_others(nodes: int, life: Life) -> None:
-    total = live(life, 0, request_lost, nodes=nodes)
+    total = live(life, 0, request_lost, nodes=nodes, parts=PARTS)
     for n in range(1, total + 1):
-        crash(life, n, nodes=nodes)
+        crash(life, n, nodes=nodes, parts=PARTS)

@@ -9,21 +9,23 @@ import pytest
 from api import conditions
 from api.errors import TooManyRequests
 from control_plane import main
+from control_plane.controllers.deployment import main as deployments
+from control_plane.controllers.disruption import main as disruptions
 from control_plane.controllers.nodelifecycle.times import Times
+from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import PodDisruptionBudget
 from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost, watch_pods
 from tests.cluster.machines import Machines
 from tests.cluster.test_disruption import budget, shows
-from tests.cluster.whole import Cluster, deployment, is_ready
+from tests.cluster.whole import Cluster, deployment, is_ready, only
 
+MAKERS = only(deployments, replicasets, disruptions)
 QUICK = main.NodeOptions(Times(monitor_period=1, monitor_grace_period=15))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab's times: nodes are given up after seconds."""
-    monkeypatch.setattr(main, "NodeOptions", lambda: QUICK)
+def parts() -> tuple[main.Part, ...]:
+    return MAKERS() + QUICK.parts()
 
 
 async def evictions(world: Cluster) -> None:
@@ -99,14 +101,14 @@ LIVES = pytest.mark.parametrize(("life", "nodes"), [(evictions, 1), (silence, 0)
 @LIVES
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(life: Life, nodes: int, fault: Fault) -> None:
-    total = live(life, 0, fault, nodes=nodes)
+    total = live(life, 0, fault, nodes=nodes, parts=parts)
     assert total > 30
     for n in range(1, total + 1):
-        live(life, n, fault, nodes=nodes)
+        live(life, n, fault, nodes=nodes, parts=parts)
 
 
 @LIVES
 def test_controllers_that_crash_at_any_call_are_followed_by_others(life: Life, nodes: int) -> None:
-    total = live(life, 0, request_lost, nodes=nodes)
+    total = live(life, 0, request_lost, nodes=nodes, parts=parts)
     for n in range(1, total + 1):
-        crash(life, n, nodes=nodes)
+        crash(life, n, nodes=nodes, parts=parts)

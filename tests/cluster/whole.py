@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from api.client import Client, Selection
 from api.errors import NotFound
 from api.informer import Informers
 from control_plane import main
+from control_plane.controllers import garbage
 from control_plane.store.memory import MemoryStore
 from node_agent.hollow import run_hollow
 from node_agent.runtime.hollow import HollowRuntime
@@ -31,11 +33,12 @@ def as_is(client: Client) -> Client:
 class Cluster:
     client: Client
     tasks: asyncio.TaskGroup
+    parts: "Parts"
     controllers: asyncio.Task[None] | None = None
     nodes: asyncio.Task[None] | None = None
 
     def start_controllers(self, client: Client) -> None:
-        self.controllers = self.tasks.create_task(_controllers(client))
+        self.controllers = self.tasks.create_task(_controllers(client, self.parts()))
 
     def stop_controllers(self) -> None:
         """As a crash would: whatever they were doing is cut off, and what they knew is lost."""
@@ -139,23 +142,43 @@ def usual(name: str) -> HollowRuntime:
     return OneImageIsMissing()
 
 
+Parts = Callable[[], tuple[main.Part, ...]]
+
+
+def all_parts() -> tuple[main.Part, ...]:
+    return (*main.PARTS, *main.NodeOptions().parts())
+
+
+def only(*controllers: ModuleType) -> Parts:
+    """These, with what no pod lives without: a scheduler, and a collector of what is owned."""
+    runs = [main._schedule, garbage.run, *(module.run for module in controllers)]
+    return lambda: tuple(main._recorded("controller", run) for run in runs)
+
+
 def run(
-    scenario: Scenario, *, nodes: int = 3, wrap: Wrap = as_is, runtime: Runtimes = usual
+    scenario: Scenario,
+    *,
+    nodes: int = 3,
+    wrap: Wrap = as_is,
+    runtime: Runtimes = usual,
+    parts: Parts = all_parts,
 ) -> None:
     """Run it to its end. `wrap` stands between the controllers and the server; `runtime` makes that of a node."""
 
     async def whole() -> None:
-        async with cluster(nodes, wrap, runtime) as here, asyncio.timeout(PATIENCE):
+        async with cluster(nodes, wrap, runtime, parts) as here, asyncio.timeout(PATIENCE):
             await scenario(here)
 
     fake_time.run(whole())
 
 
 @asynccontextmanager
-async def cluster(nodes: int, wrap: Wrap, runtime: Runtimes = usual) -> AsyncIterator[Cluster]:
+async def cluster(
+    nodes: int, wrap: Wrap, runtime: Runtimes = usual, parts: Parts = all_parts
+) -> AsyncIterator[Cluster]:
     names = [f"n{number}" for number in range(nodes)]
     async with serving(MemoryStore(), grpc=False) as api, asyncio.TaskGroup() as tasks:
-        here = Cluster(api.client, tasks)
+        here = Cluster(api.client, tasks, parts)
         hollow = run_hollow(api.client, names, runtime=runtime)
         here.nodes = tasks.create_task(hollow)
         here.start_controllers(wrap(api.client))
@@ -167,11 +190,11 @@ async def cluster(nodes: int, wrap: Wrap, runtime: Runtimes = usual) -> AsyncIte
             here.stop_controllers()
 
 
-async def _controllers(client: Client) -> None:
+async def _controllers(client: Client, parts: tuple[main.Part, ...]) -> None:
     informers = Informers(client)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run())
-        for part in (*main.PARTS, *main.NodeOptions().parts()):
+        for part in parts:
             tasks.create_task(main._run(part, client, informers))
 
 

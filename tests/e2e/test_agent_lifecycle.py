@@ -194,7 +194,9 @@ def test_who_a_container_is_and_what_it_knows(tmp_path: Path) -> None:
         whole.spec.hostAliases.add(ip="10.9.8.7", hostnames=["far.example"])
         await node.create(whole)
         await node.until(is_ready)
-        assert await node.logs() == "I am web, not $(NAME)\n"
+        while not (said := await node.logs()):  # noqa: ASYNC110 (it is Ready before it has said a word)
+            await asyncio.sleep(0.1)
+        assert said == "I am web, not $(NAME)\n"
         assert (await node.run("sh", "-c", "echo $(id -u) $(id -g) $(id -G)"))[1].split()[:2] == [
             "1234",
             "55",

@@ -23,6 +23,7 @@ from proto.v1.policy_pb2 import HorizontalPodAutoscaler, NodeMetrics, PodMetrics
 from tests.agent_node import BOX, RealNode, on_node
 from tests.e2e.cli_runner import Answer, Cli, cluster
 from tests.local_images import have_local_images
+from tests.pki import kubeconfig
 
 
 @asynccontextmanager
@@ -122,18 +123,21 @@ async def until_busy(node: RealNode) -> int:
 
 
 def look_at_it(folder: Path, server: str) -> None:
-    cli = Cli(folder / "nothing")
-    header, row = cli.ok("top", "pods", "--server", server).lines()
+    cli, file = (
+        Cli(folder / "nothing"),
+        f"--kubeconfig={kubeconfig(folder / 'server.conf', server)}",
+    )
+    header, row = cli.ok("top", "pods", file).lines()
     assert header.split() == ["NAME", "CPU(cores)", "MEMORY(bytes)"]
     name, cpu, memory = row.split()
     assert name.startswith("busy-")
     assert 50 <= int(cpu.removesuffix("m")) <= 400
     assert memory.endswith("Mi")
-    header, row = cli.ok("top", "pods", "--containers", "-A", "--server", server).lines()
+    header, row = cli.ok("top", "pods", "--containers", "-A", file).lines()
     assert header.split() == ["NAMESPACE", "POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]
     assert row.split()[0] == "default"
     assert row.split()[2] == "loop"
-    header, row = cli.ok("top", "node", "--server", server).lines()
+    header, row = cli.ok("top", "node", file).lines()
     assert header.split() == ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
     assert all(
         cell.endswith(sign)
