@@ -58,7 +58,7 @@ def check_match(pair: Pair) -> None:
 
 
 def write(path: Path, content: bytes, mode: int = SECRET) -> None:
-    """Replaces the file at once."""
+    """Replaces the file at once; when it returns, the disk has it. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{os.getpid()}")
     with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
@@ -66,3 +66,8 @@ def write(path: Path, content: bytes, mode: int = SECRET) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or the new name may be gone after a power failure
+    finally:
+        os.close(folder)

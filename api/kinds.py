@@ -14,9 +14,17 @@ from proto.v1.apps_pb2 import (
     Scale,
     StatefulSet,
 )
+from proto.v1.authentication_pb2 import (
+    SelfSubjectReview,
+    ServiceAccount,
+    TokenRequest,
+    TokenReview,
+)
 from proto.v1.batch_pb2 import CronJob, Job
 from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
+from proto.v1.config_pb2 import ConfigMap, Secret
+from proto.v1.limits_pb2 import LimitRange, ResourceQuota
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import (
@@ -24,6 +32,15 @@ from proto.v1.policy_pb2 import (
     NodeMetrics,
     PodDisruptionBudget,
     PodMetrics,
+)
+from proto.v1.rbac_pb2 import (
+    ClusterRole,
+    ClusterRoleBinding,
+    Role,
+    RoleBinding,
+    SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
+    SubjectAccessReview,
 )
 
 
@@ -84,6 +101,19 @@ class Kind:
         )
 
 
+RBAC, AUTHENTICATION, AUTHORIZATION = (
+    f"{name}.k8s.io" for name in ("rbac.authorization", "authentication", "authorization")
+)
+
+
+def _rbac(message: type[Any], plural: str, *, namespaced: bool = True) -> Kind:
+    return Kind(message, RBAC, "v1", plural, namespaced=namespaced, status=False)
+
+
+def _review(message: type[Any], group: str, plural: str) -> Kind:
+    return Kind(message, group, "v1", plural, namespaced=False, status=False, collected=False)
+
+
 def _measured(message: type[Any], plural: str, *, namespaced: bool = True) -> Kind:
     """What agents report of the use of resources."""
     return Kind(
@@ -104,6 +134,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Namespace, "", "v1", "namespaces", ("ns",), namespaced=False),
     Kind(Event, "", "v1", "events", ("ev",), status=False, collected=False),
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
+    Kind(ConfigMap, "", "v1", "configmaps", ("cm",), status=False),
+    Kind(Secret, "", "v1", "secrets", (), status=False),
     Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
     Kind(DaemonSet, "apps", "v1", "daemonsets", ("ds",), categories=("all",)),
@@ -112,6 +144,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
+    Kind(ResourceQuota, "", "v1", "resourcequotas", ("quota",)),
+    Kind(LimitRange, "", "v1", "limitranges", ("limits",), status=False),
     Kind(
         HorizontalPodAutoscaler,
         "autoscaling",
@@ -138,18 +172,35 @@ KINDS: tuple[Kind, ...] = (
         status=False,
         collected=False,
     ),
+    Kind(ServiceAccount, "", "v1", "serviceaccounts", ("sa",), status=False),
+    _rbac(Role, "roles"),
+    _rbac(RoleBinding, "rolebindings"),
+    _rbac(ClusterRole, "clusterroles", namespaced=False),
+    _rbac(ClusterRoleBinding, "clusterrolebindings", namespaced=False),
     # Below the kinds whose plurals they share: `find` takes the first row.
     _measured(PodMetrics, "pods"),
     _measured(NodeMetrics, "nodes", namespaced=False),
 )
 
+# Questions to the server: one creates them, the answer is in their status, and nothing is ever stored.
+REVIEWS: tuple[Kind, ...] = (
+    _review(SelfSubjectAccessReview, AUTHORIZATION, "selfsubjectaccessreviews"),
+    _review(SelfSubjectRulesReview, AUTHORIZATION, "selfsubjectrulesreviews"),
+    _review(SubjectAccessReview, AUTHORIZATION, "subjectaccessreviews"),
+    _review(SelfSubjectReview, AUTHENTICATION, "selfsubjectreviews"),
+    _review(TokenReview, AUTHENTICATION, "tokenreviews"),
+)
+# Asked at the subresource "token" of a ServiceAccount.
+TOKEN_REQUEST = Kind(TokenRequest, AUTHENTICATION, "v1", "tokenrequests", status=False)
+
 # What is read and written at the subresource "scale" of some kinds. It is stored nowhere, so it is no row.
 SCALE = Kind(Scale, "autoscaling", "v1", "scales", status=False)
 
-_BY_MESSAGE: dict[type[Message], Kind] = {kind.message: kind for kind in KINDS}
-_BY_RESOURCE = {(kind.group, kind.plural): kind for kind in KINDS}
-_BY_TYPE = {(kind.api_version, kind.name): kind for kind in KINDS}
-_BY_URL = {kind.type_url: kind for kind in (*KINDS, SCALE)}
+_ASKED = (*KINDS, *REVIEWS)
+_BY_MESSAGE: dict[type[Message], Kind] = {kind.message: kind for kind in (*_ASKED, TOKEN_REQUEST)}
+_BY_RESOURCE = {(kind.group, kind.plural): kind for kind in _ASKED}
+_BY_TYPE = {(kind.api_version, kind.name): kind for kind in _ASKED}
+_BY_URL = {kind.type_url: kind for kind in (*_ASKED, SCALE, TOKEN_REQUEST)}
 
 
 def of(message: type[Any] | Message) -> Kind:

@@ -104,6 +104,16 @@ def qualified_name(text: str) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=8192)
+def path_segment(text: str) -> tuple[str, ...]:
+    """Whatever can stand between two slashes: the names of roles, as `system:node`."""
+    return _problems(
+        (text in (".", ".."), f"may not be '{text}'"),
+        ("/" in text, "may not contain '/'"),
+        ("%" in text, "may not contain '%'"),
+    )
+
+
 def _prefix_problems(prefix: str) -> tuple[str, ...]:
     if not prefix:
         return ("prefix part must be non-empty",)

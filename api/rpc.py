@@ -20,12 +20,14 @@ from api.client import Delete
 from api.errors import STATUS_METADATA, ApiError, BadRequest, from_code, from_status
 from proto.v1 import service_pb2
 from proto.v1.apps_pb2 import Scale
+from proto.v1.authentication_pb2 import TokenRequest
 from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta, ObjectReference, Preconditions, Status
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import Eviction
 from proto.v1.service_pb2 import Target
 
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes: a list of everything fits
+WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
 MAX_METADATA = 1024 * 1024  # bytes: an error that lists a thousand causes
 
 _SIZES = [
@@ -166,8 +168,15 @@ def target_of_kind(
 
 
 def target_of(obj: Any, subresource: str = "") -> Target:
-    """Where a write of this object goes. A Binding or an Eviction goes to its pod."""
+    """Where a write of this object goes. A Binding or an Eviction goes to its pod, a TokenRequest to its account."""
     meta = obj.metadata
+    if isinstance(obj, TokenRequest):
+        return Target(
+            resource="serviceaccounts",
+            namespace=meta.namespace,
+            name=meta.name,
+            subresource="token",
+        )
     if part := _OF_PODS.get(type(obj)):
         return Target(resource="pods", namespace=meta.namespace, name=meta.name, subresource=part)
     return target_of_kind(type(obj), meta.name, meta.namespace, subresource)

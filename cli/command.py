@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 from cli.flags import Flag, Parsed, duration, switch
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ GLOBAL_FLAGS = (
     Flag("namespace", "The namespace to work in.", "n"),
     Flag("server", "The address of the API server, instead of the kubeconfig's.", "s"),
     Flag("token", "Bearer token for authentication to the API server, instead of the kubeconfig's user."),
+    Flag("as", "Username to impersonate for the operation: a user, or system:serviceaccount:NAMESPACE:NAME."),
+    Flag("as-group", "Group to impersonate for the operation; may be repeated.", form="many"),
+    Flag("as-uid", "UID to impersonate for the operation."),
     Flag("data-dir", "Where the cluster keeps its state, and admin.conf."),
     duration("request-timeout", "How long a single request may take: 5s, 2m; 0 is without end.", "0"),
     Flag("v", "How much to tell about what is asked of the server; 6 shows each request.", "v", "number", "0"),
@@ -71,8 +74,24 @@ class Session:
         from cli.connection import Connection
 
         gc.enable()
-        timeout, verbosity = self.flags.seconds("request-timeout"), self.flags.number("v") or 0
-        return Connection(self.target, timeout=timeout, verbosity=verbosity)
+        return Connection(
+            self.target,
+            timeout=self.flags.seconds("request-timeout"),
+            verbosity=self.flags.number("v") or 0,
+            impersonated=self._impersonated(),
+        )
+
+    def _impersonated(self) -> tuple[tuple[str, str], ...]:
+        """What the server is told of whom we ask as. Raises UsageError."""
+        user, uid, groups = (
+            self.flags.text("as"),
+            self.flags.text("as-uid"),
+            self.flags.many("as-group"),
+        )
+        if (uid or groups) and not user:
+            raise UsageError("--as-group and --as-uid say more about --as: name a user with --as")
+        said = [("impersonate-user", user), *(("impersonate-group", group) for group in groups)]
+        return tuple((key, value) for key, value in [*said, ("impersonate-uid", uid)] if value)
 
     @property
     def namespace(self) -> str:

@@ -35,10 +35,19 @@ class Unreachable(CommandError):
 class Connection:
     """Raises `ApiError` for what the server refuses, `Unreachable` when there is none."""
 
-    def __init__(self, target: Target, *, timeout: float = 0, verbosity: int = 0) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeout: float = 0,
+        verbosity: int = 0,
+        impersonated: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.impersonated = impersonated  # metadata of every call: whom we ask as
         self.address, self.identity = target.address, target.identity
         self.timeout = timeout or None  # seconds for a unary call
         self.verbosity = verbosity
+        self._warned: set[bytes] = set()  # sentences
 
     @cached_property
     def _channel(self) -> Any:
@@ -54,6 +63,10 @@ class Connection:
     @cached_property
     def _streams(self) -> Any:
         return rpc.sync_stub(self._channel, "Streams")
+
+    @cached_property
+    def _encryption(self) -> Any:
+        return rpc.sync_stub(self._channel, "Encryption")
 
     def close(self) -> None:
         if "_channel" in self.__dict__:
@@ -154,24 +167,40 @@ class Connection:
         """Event after event, for as long as the server sends any. Raises Timeout after `timeout` seconds."""
         self._show("Watch", request)
         with self._errors():
-            for batch in self._resources.Watch(request, timeout=timeout):
+            for batch in self._resources.Watch(
+                request, timeout=timeout, metadata=self.impersonated
+            ):
                 yield from batch.events
 
     def version(self, *, timeout: float | None = None) -> Any:
         return self._call("Version", service.VersionRequest(), timeout=timeout)
+
+    # Encryption at rest
+
+    def encryption(self, method: str, request: Any) -> Any:
+        """Status and RemoveKey."""
+        self._show(method, request)
+        with self._errors():
+            return getattr(self._encryption, method)(request, timeout=self.timeout)
+
+    def key_progress(self, method: str, request: Any) -> Iterator[Any]:
+        """RotateKey and Reencrypt: report after report."""
+        self._show(method, request)
+        with self._errors():
+            yield from getattr(self._encryption, method)(request)
 
     # Streams into pods
 
     def logs(self, request: Any) -> Iterator[bytes]:
         self._show("Logs", request)
         with self._errors():
-            for answer in self._streams.Logs(request):
+            for answer in self._streams.Logs(request, metadata=self.impersonated):
                 yield answer.data
 
     def stream(self, method: str, requests: Iterable[Any]) -> Any:
         """Exec, Attach or PortForward: bytes both ways. Iterating raises RpcError; see `fail`."""
         self._show(method, None)
-        return getattr(self._streams, method)(iter(requests))
+        return getattr(self._streams, method)(iter(requests), metadata=self.impersonated)
 
     def fail(self, error: Exception) -> NoReturn:
         """Turns what a stream raised into one of our errors."""
@@ -180,7 +209,8 @@ class Connection:
     def _call(self, method: str, request: Any, *, timeout: float | None = None) -> Any:
         self._show(method, request)
         timeout = timeout or self.timeout
-        if method in READS and timeout is None and "_channel" not in self.__dict__:
+        quick = method in READS and timeout is None and not self.impersonated
+        if quick and "_channel" not in self.__dict__:
             read = READS[method]
             reply = quickread.ask(
                 self.address, self.identity, read.path, request.SerializeToString()
@@ -188,7 +218,18 @@ class Connection:
             if reply is not None:
                 return read.response.FromString(reply)
         with self._errors():
-            return getattr(self._resources, method)(request, timeout=timeout)
+            reply, call = getattr(self._resources, method).with_call(
+                request, timeout=timeout, metadata=self.impersonated
+            )
+        self._warn(call.trailing_metadata())
+        return reply
+
+    def _warn(self, metadata: Any) -> None:
+        """What the server wants to be said, once each: a dry run before the write says the same."""
+        for key, value in metadata or ():
+            if key == rpc.WARNING_METADATA and value not in self._warned:
+                self._warned.add(value)
+                sys.stderr.write(f"Warning: {value.decode()}\n")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

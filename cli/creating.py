@@ -6,7 +6,7 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cli import generate
+from cli import creating_config, generate, rights, sources, tokens
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag
@@ -22,6 +22,13 @@ class Maker:
     words: tuple[str, ...]  # what the kind is called on the command line
     make: Callable[[Session, str], Plain]  # may ask the server; does not write
     flags: Sequence[Flag] = ()
+    kind: str = ""  # what it makes, where that is not the first of the words
+    # Instead of making an object: asks the server for something, and prints it.
+    run: Callable[[Session, str], int] | None = None
+
+    @property
+    def makes(self) -> str:
+        return self.kind or self.words[0]
 
 
 def maker(word: str) -> Maker:
@@ -95,6 +102,19 @@ def _disruption_budget(session: Session, name: str) -> Plain:
     )  # fmt: skip
 
 
+def _quota(session: Session, name: str) -> Plain:
+    flags = session.flags
+    hard = {}
+    for part in filter(None, flags.text("hard").split(",")):
+        resource, equals, amount = part.partition("=")
+        if not equals:
+            raise UsageError(f"--hard is a list of RESOURCE=AMOUNT, like pods=4,cpu=2, not {part}")
+        hard[resource.strip()] = amount.strip()
+    scopes = [scope.strip() for scope in flags.text("scopes").split(",") if scope.strip()]
+    spec = {"hard": hard, **({"scopes": scopes} if scopes else {})}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": spec}
+
+
 def _equalities(selector: str) -> dict[str, str]:
     """`app=web,tier==front`. Raises UsageError for what is not an equality."""
     found = {}
@@ -114,7 +134,16 @@ def _require(session: Session, *names: str) -> None:
         raise UsageError(f"required flag(s) {missing} not set")
 
 
-MAKERS = (
+MAKERS: tuple[Maker, ...] = (
+    Maker(("configmap", "cm"), creating_config.config_map, sources.FLAGS),
+    Maker(("secret generic",), creating_config.generic, creating_config.GENERIC_FLAGS, "secret"),
+    Maker(
+        ("secret docker-registry",),
+        creating_config.docker_registry,
+        creating_config.REGISTRY_FLAGS,
+        "secret",
+    ),
+    Maker(("secret tls",), creating_config.tls, creating_config.TLS_FLAGS, "secret"),
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),
@@ -148,6 +177,30 @@ MAKERS = (
             Flag("max-unavailable", "With poddisruptionbudget: how many may be missing: 1 or 25%."),
         ),
     ),
+    Maker(
+        ("resourcequota", "quota"),
+        _quota,
+        (
+            Flag("hard", "With quota: what is limited: pods=4,requests.cpu=2,count/jobs.batch=10."),
+            Flag("scopes", "With quota: which pods count: BestEffort, NotTerminating, …"),
+        ),
+    ),
 )  # fmt: skip
+MAKERS += (
+    Maker(("serviceaccount", "sa"), rights.service_account),
+    Maker(("role",), rights.role, rights.ROLE_FLAGS),
+    Maker(("clusterrole",), rights.cluster_role, rights.CLUSTER_ROLE_FLAGS),
+    Maker(
+        ("rolebinding",),
+        rights.role_binding,
+        (rights.ROLE, rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(
+        ("clusterrolebinding",),
+        rights.cluster_role_binding,
+        (rights.CLUSTER_ROLE, *rights.SUBJECT_FLAGS),
+    ),
+    Maker(("token",), rights.service_account, tokens.FLAGS, run=tokens.print_token),
+)
 WORDS = tuple(each.words[0] for each in MAKERS)
 ALL_FLAGS = tuple({flag.name: flag for each in MAKERS for flag in each.flags}.values())

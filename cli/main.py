@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("status", CLUSTER, "Show what runs, where, and how it feels"),
     "down": ("down", CLUSTER, "Stop the cluster on this machine; its state stays"),
     "server": ("server", CLUSTER, "Run the control plane in the foreground"),
+    "secrets": ("secrets", CLUSTER, "Encryption at rest: its keys, and changing them"),
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),
     "create": ("create", BEGINNER, "Create a resource from a file or from stdin"),
     "run": ("run", BEGINNER, "Run a particular image on the cluster"),
@@ -51,7 +52,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "uncordon": ("drain", NODES, "Mark nodes as schedulable"),
     "drain": ("drain", NODES, "Drain nodes in preparation for maintenance"),
     "taint": ("taint", NODES, "Update the taints on one or more nodes"),
+    "auth": ("auth", NODES, "Inspect authorization"),
     "describe": ("describe", DEBUG, "Show details of a specific resource or group of resources"),
+    "why": ("why", DEBUG, "Say why a pod does not run, or who can get at a secret"),
     "logs": ("logs", DEBUG, "Print the logs for a container in a pod"),
     "attach": ("exec", DEBUG, "Attach to a running container"),
     "exec": ("exec", DEBUG, "Execute a command in a container"),
@@ -73,7 +76,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
     "expose",
-    "proxy", "auth", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
+    "proxy", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.client import PATCH_TYPES
 from api.errors import ApiError, Cause, Invalid
+from cli import exposed
 from cli.command import Session
 from cli.connection import Unreachable
 from cli.errors import Exit, UsageError
@@ -18,6 +19,7 @@ DRY_RUN = Flag(
     "dry-run", "none, server (all checks, nothing is stored) or client (nobody is asked).",
     default="none", bare="unchanged",
 )  # fmt: skip
+NEWLY_WRITTEN = ("created", "configured", "replaced")
 FORCE_HINT = "--dry-run takes client, server or none: --dry-run=server"
 
 
@@ -45,6 +47,8 @@ def tell(session: Session, kind: Any, obj: Any, done: str) -> None:
     else:
         mode = session.flags.text("dry-run") if "dry-run" in session.flags.known else "none"
         session.say(f"{qualified(kind, obj.metadata.name)} {done}{suffix(mode)}")
+        if done in NEWLY_WRITTEN and (said := exposed.warning(obj)):
+            session.warn(said)
     session.told += 1
 
 

@@ -1,6 +1,7 @@
 """The control plane, put together: store, API server, controllers, in one process. Read this to see what there is.
 
     store ── compactor
+      └─ encryption at rest ── the keeper of its keys
       └─ API server ── listens for clients and agents, and shows the certificates that the keeper looks after
            └─ client of the same process ── informers ── controllers
 
@@ -30,8 +31,19 @@ from api.recorder import Recorder
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
-from control_plane.controllers import events, garbage, jointokens, namespace, podgc
+from control_plane.audit import options as auditing
+from control_plane.controllers import (
+    aggregation,
+    events,
+    everywhere,
+    garbage,
+    jointokens,
+    namespace,
+    podgc,
+    quota,
+)
 from control_plane.controllers.certificates import main as certificates
+from control_plane.controllers.configrollout import main as configrollout
 from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
@@ -47,13 +59,19 @@ from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
 from control_plane.pki.keeper import CannotTrust, Keeper
+from control_plane.pki.serviceaccounts import AccountTokens, Key
 from control_plane.scheduler import main as scheduler
+from control_plane.secrets.keeper import KeyKeeper
+from control_plane.secrets.service import Encryption
 from control_plane.store import compactor
+from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
+ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
 
@@ -83,6 +101,9 @@ def _recorded(component: str, run: Callable[..., Awaitable[None]]) -> Part:
 
 PARTS: tuple[Part, ...] = (
     namespace.run,
+    quota.run,
+    everywhere.accounts,
+    aggregation.run,
     jointokens.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
@@ -95,6 +116,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("disruption-controller", disruption.run),
+    _recorded("config-rollout-controller", configrollout.run),
 )
 
 
@@ -115,6 +137,14 @@ class NodeOptions:
 
 
 @dataclass(frozen=True)
+class EncryptionOptions:
+    """How what is stored is encrypted: control_plane/secrets."""
+
+    file: Path | None = None  # None: one of our own, in the data directory
+    accept_lost: bool = False  # begin with new keys though there are objects under old ones
+
+
+@dataclass(frozen=True)
 class Options:
     data_dir: Path = Path("/var/lib/helmling")
     store: str = ""  # a URL (store/open.py); empty: a SQLite file in data_dir
@@ -125,7 +155,10 @@ class Options:
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
+    mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
+    encryption: EncryptionOptions = EncryptionOptions()
+    audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
 
     @property
@@ -153,16 +186,23 @@ async def serve(options: Options) -> None:
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
+            keys = await _keys(store, options)
             async with asyncio.TaskGroup() as tasks:
-                server = ApiServer(store, tolerance=options.nodes.tolerance)
+                server = ApiServer(
+                    keys.store,
+                    tolerance=options.nodes.tolerance,
+                    services=[Encryption(keys)],
+                    mount_tokens=options.mount_tokens,
+                )
                 running = [
                     tasks.create_task(compactor.run(store)),
+                    tasks.create_task(keys.follow()),
                     tasks.create_task(server.run()),
                 ]
                 await _serve(server, options, stop)
                 for task in running:
                     task.cancel()
-        except* (CannotListen, CannotTrust) as refused:
+        except* (CannotListen, CannotTrust, auditing.CannotLog) as refused:
             raise first_of(refused) from None
         finally:
             await store.close()
@@ -177,6 +217,18 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
+async def _keys(store: Store, options: Options) -> KeyKeeper:
+    """Of the keys that the store is encrypted with."""
+    given = options.encryption.file
+    return await KeyKeeper.open(
+        store,
+        given or options.data_dir / ENCRYPTION,
+        given=given is not None,
+        accept_lost=options.encryption.accept_lost,
+        shared=options.store.startswith("etcd:"),
+    )
+
+
 def _collect_garbage_rarely() -> None:
     """The caches hold a great many objects that are no garbage: looking through all of them again and again costs
     more than what is found. What forms cycles here is small and rare."""
@@ -187,14 +239,19 @@ def _collect_garbage_rarely() -> None:
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:
     keeper = Keeper(options.data_dir / PKI, _names(options), options.certificate_life)
+    trail = auditing.begun(options.data_dir, options.audit)
     await server.prepare()
     informers = Informers(server.client)
+    accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
+        stack.callback(trail.close)
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
                 to_agents=keeper.to_agents,
-                tokens=[JoinTokens(server.client)],
+                tokens=[JoinTokens(server.client), accounts],
+                accounts=accounts,
+                trail=trail,
             )
         )
         server.about.port, server.about.token_port = ports
@@ -207,7 +264,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         parts = await stack.enter_async_context(asyncio.TaskGroup())
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), _signer(keeper, options))
+            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
@@ -221,13 +278,16 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
             task.cancel()
 
 
-def _signer(keeper: Keeper, options: Options) -> Part:
-    """The one controller that holds the authority's key."""
+def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
+    """The one controller that holds the authority's key, and the one that tells everybody its certificate."""
 
-    async def part(client: Client, informers: Informers) -> None:
+    async def signer(client: Client, informers: Informers) -> None:
         await certificates.run(client, informers, keeper.authority, options.certificate_life)
 
-    return part
+    async def publisher(client: Client, informers: Informers) -> None:
+        await everywhere.authorities(client, informers, keeper.authority.pem.decode())
+
+    return signer, publisher
 
 
 def _names(options: Options) -> list[str]:

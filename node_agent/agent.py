@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from api.client import Client
 from api.recorder import Recorder
+from node_agent.configsource import ConfigSource
 from node_agent.machine import Pressure
 from node_agent.metrics.meter import Meter
 from node_agent.node import NodeReporter
@@ -44,6 +45,7 @@ class Server:
     publisher: StatusPublisher
     pods: PodSource  # of this node, or of all
     nodes: NodeSource  # the same
+    config: ConfigSource  # what its pods name
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Agent:
             publisher=server.publisher,
             disk=house.disk,
             node=facts,
+            config=server.config,
         )
 
     def _views(self) -> list[View]:

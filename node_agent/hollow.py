@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from api.client import Client
 from api.informer import Informer
 from node_agent.agent import Agent, House, Server
+from node_agent.configsource import ConfigSource
 from node_agent.heartbeat import Heartbeats
 from node_agent.machine import Machine
 from node_agent.metrics.reporter import MetricsReporter
@@ -23,6 +24,8 @@ from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.podsource import PodSource
 from node_agent.runtime.hollow import HollowRuntime
+from node_agent.tokens import AccountTokens
+from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import NoVolumes
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -44,11 +47,13 @@ async def run_hollow(
     started: Callable[[list[Agent]], None] = lambda agents: None,
 ) -> None:
     """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
+    config = ConfigSource(client)
     server = Server(
         client,
         StatusPublisher(client),
         PodSource(Informer(client, Pod)),
         NodeSource(Informer(client, Node)),
+        config,
     )
     ranges = POD_RANGES.subnets(new_prefix=24)
     async with asyncio.TaskGroup() as tasks:
@@ -59,7 +64,7 @@ async def run_hollow(
         nodes = dict(zip(names, _nodes(agents), strict=True))
         beats = Heartbeats(client, nodes)
         metrics = MetricsReporter(client, [agent.meter for agent in agents])
-        own = (beats.run, metrics.run)
+        own = (beats.run, metrics.run, config.run)
         for loop in (server.pods.run, server.nodes.run, server.publisher.run, *own):
             tasks.create_task(loop())
         for agent in agents:
@@ -75,7 +80,8 @@ def _agent(
     about = NodeDescription(name, machine, cidr, runtime_version="hollow://1")
     allocatable = {"cpu": str(machine.cores), "memory": str(machine.memory)}
     facts = NodeFacts(name, address, allocatable)
-    house = House(runtime, ImaginedNetwork(cidr), NoVolumes(), Nowhere())
+    volumes = NoVolumes(Gatherer(facts, server.config, AccountTokens(server.client)))
+    house = House(runtime, ImaginedNetwork(cidr), volumes, Nowhere())
     return Agent(server, house, about, facts, tasks)
 
 

@@ -17,6 +17,7 @@ from api.grpc_client import connect
 from api.informer import Informer
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
+from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
@@ -36,7 +37,9 @@ from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
-from node_agent.volumes.store import DiskVolumes, NoVolumes
+from node_agent.tokens import AccountTokens
+from node_agent.volumes.gathering import Gatherer
+from node_agent.volumes.store import DiskVolumes, NoVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
 
@@ -75,7 +78,8 @@ async def _live(
     """Until cancelled."""
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
-    house = _house(options, facts)
+    config = ConfigSource(client)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)))
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:
@@ -93,13 +97,14 @@ async def _live(
                 StatusPublisher(client),
                 PodSource(Informer(client, Pod, which)),
                 NodeSource(Informer(client, Node, itself)),
+                config,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run)
+            sources = (server.pods.run, server.nodes.run, config.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, *own):
                 tasks.create_task(loop())
@@ -141,14 +146,15 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, facts: NodeFacts) -> House:
+def _house(options: AgentOptions, gatherer: Gatherer) -> House:
     if options.runtime == "hollow":
-        return House(HollowRuntime(), ImaginedNetwork(options.pod_cidr), NoVolumes(), Nowhere())
+        volumes, network = NoVolumes(gatherer), ImaginedNetwork(options.pod_cidr)
+        return House(HollowRuntime(), network, volumes, Nowhere())
     runtime = _docker(options)
     return House(
         runtime,
         _network(options),
-        DiskVolumes(options.pods_dir, facts),
+        DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
         cgroups.of_machine,
@@ -176,10 +182,7 @@ def _network(options: AgentOptions) -> WiredNetwork:
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
-    volumes, disk = (
-        DiskVolumes(options.pods_dir, NodeFacts(options.node)),
-        Directory(options.pods_dir),
-    )
+    disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options)
     try:
         for record in await runtime.list():
@@ -189,7 +192,7 @@ async def remove_all(options: AgentOptions) -> None:
                 await runtime.remove_sandbox(sandbox.id)
             await network.detach(record.pod_uid)
         for uid in disk.uids():
-            await volumes.tear_down(uid)
+            await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await network.remove()
     finally:

@@ -1,14 +1,15 @@
 """A whole API server for tests: a store, the server, and a client of either kind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.server import ApiServer, Door
+from control_plane.apiserver.server import UNLOGGED, ApiServer, Door, Service
+from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
 from proto.v1.meta_pb2 import ObjectMeta
@@ -25,9 +26,11 @@ class World:
 
 
 @asynccontextmanager
-async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
+async def serving(
+    store: Store, *, grpc: bool, services: Sequence[Service] = (), trail: Trail = UNLOGGED
+) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
-    server = ApiServer(store)
+    server = ApiServer(store, services=services)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(server.run())
         try:
@@ -36,7 +39,7 @@ async def serving(store: Store, *, grpc: bool) -> AsyncIterator[World]:
                 yield World(store, server, server.client)
                 return
             async with server.listening(
-                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents
+                Door("127.0.0.1:0", pki.door()), to_agents=pki.to_agents, trail=trail
             ) as (port,):
                 address = f"127.0.0.1:{port}"
                 client: GrpcClient

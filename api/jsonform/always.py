@@ -23,6 +23,8 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "Node": {"metadata": dict, "spec": dict, "status": dict},
     "Namespace": {"metadata": dict, "spec": dict, "status": dict},
     "Lease": {"metadata": dict, "spec": dict},
+    "ConfigMap": {"metadata": dict},
+    "Secret": {"metadata": dict},
     "ReplicaSet": {"metadata": dict, "spec": dict, "status": dict},
     "Deployment": {"metadata": dict, "spec": dict, "status": dict},
     "DaemonSet": {"metadata": dict, "spec": dict, "status": dict},
@@ -31,6 +33,8 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "Job": {"metadata": dict, "spec": dict, "status": dict},
     "CronJob": {"metadata": dict, "spec": dict, "status": dict},
     "PodDisruptionBudget": {"metadata": dict, "spec": dict, "status": dict},
+    "ResourceQuota": {"metadata": dict, "spec": dict, "status": dict},
+    "LimitRange": {"metadata": dict, "spec": dict},
     "PodDisruptionBudgetStatus": {
         "disruptionsAllowed": int,
         "currentHealthy": int,

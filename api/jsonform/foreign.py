@@ -4,22 +4,21 @@
 IGNORED: dict[str, frozenset[str]] = {"ObjectMeta": frozenset(("managedFields", "selfLink"))}
 
 _VOLUMES = (
-    "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap csi ephemeral fc flexVolume flocker "
+    "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolume flocker "
     "gcePersistentDisk gitRepo glusterfs image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume "
-    "projected quobyte rbd scaleIO secret storageos vsphereVolume"
+    "quobyte rbd scaleIO storageos vsphereVolume"
 )
 
 FOREIGN: dict[str, frozenset[str]] = {
     message: frozenset(names.split())
     for message, names in {
-        "PodSpec": "automountServiceAccountToken ephemeralContainers hostUsers hostnameOverride imagePullSecrets os "
-        "preemptionPolicy priorityClassName resourceClaims resources runtimeClassName serviceAccount "
-        "serviceAccountName workloadRef",
+        "PodSpec": "ephemeralContainers hostUsers hostnameOverride os "
+        "preemptionPolicy priorityClassName resourceClaims resources runtimeClassName workloadRef",
         "PodStatus": "allocatedResources ephemeralContainerStatuses extendedResourceClaimStatus resize "
         "resourceClaimStatuses resources",
-        "Container": "envFrom resizePolicy restartPolicyRules volumeDevices",
+        "Container": "resizePolicy restartPolicyRules volumeDevices",
         "ContainerStatus": "allocatedResources allocatedResourcesStatus resources stopSignal user volumeMounts",
-        "EnvVarSource": "configMapKeyRef fileKeyRef secretKeyRef",
+        "EnvVarSource": "fileKeyRef",
         "Lifecycle": "stopSignal",
         "PodSecurityContext": "appArmorProfile seLinuxChangePolicy seLinuxOptions supplementalGroupsPolicy "
         "windowsOptions",
@@ -27,6 +26,7 @@ FOREIGN: dict[str, frozenset[str]] = {
         "SeccompProfile": "localhostProfile",
         "ResourceRequirements": "claims",
         "VolumeMount": "recursiveReadOnly",
+        "VolumeProjection": "clusterTrustBundle podCertificate",
         "Volume": _VOLUMES,
         "NodeSpec": "configSource externalID",
         "NodeStatus": "config declaredFeatures features phase runtimeHandlers volumesAttached volumesInUse",

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from api.errors import Cause
 from api.jsonform.always import ALWAYS
 from api.jsonform.foreign import ADVICE, FOREIGN, IGNORED
-from api.jsonform.scalars import BAD, SPECIAL, Causes, reader, string, type_cause
+from api.jsonform.scalars import BAD, SPECIAL, Causes, reader, silent, string, type_cause
 from api.rules import is_list, is_map, map_value, rule
 
 M = TypeVar("M", bound=Message)
@@ -119,19 +119,21 @@ def _object_list_setter(field: FieldDescriptor) -> Setter:
 
 
 def _map_setter(field: FieldDescriptor) -> Setter:
-    name, read = (
-        field.name,
-        reader(map_value(field), rule(field).quantity),
-    )
+    name, hidden = field.name, rule(field).hidden
+    read = reader(map_value(field), rule(field).quantity)
+    empty: Any = b"" if map_value(field).type == FieldDescriptor.TYPE_BYTES else ""
+    if hidden:
+        read = silent(read, "must be valid text" if empty == "" else "must be base64")
 
     def put(message: Any, value: Any, path: str, causes: Causes) -> None:
         if not isinstance(value, dict):
-            causes.append(type_cause(path, "a mapping", value))
+            wrong = type_cause(path, "a mapping", value)
+            causes.append(Cause(path, "must be a mapping", wrong.reason) if hidden else wrong)
             return
         into = getattr(message, name)
         for key, inner in value.items():
             known = string(key, f"{path} (the key)", causes)
-            got = read(inner, f"{path}[{key}]", causes) if inner is not None else ""
+            got = read(inner, f"{path}[{key}]", causes) if inner is not None else empty
             if known is not BAD and got is not BAD:
                 into[known] = got
 

@@ -171,6 +171,21 @@ def _any(value: Any, path: str, causes: Causes) -> Any:
     return BAD
 
 
+def silent(read: Reader, rule: str) -> Reader:
+    """The same, but what is wrong is told without the value, which is a secret. `rule`: what a text has to be."""
+
+    def silently(value: Any, path: str, causes: Causes) -> Any:
+        got = read(value, path, [])
+        if got is BAD and isinstance(value, str):
+            causes.append(Cause(path, f"Invalid value: <redacted>: {rule}"))
+        elif got is BAD:
+            told = "must be a string: put it in quotes (the value is not shown)"
+            causes.append(Cause(path, told, "FieldValueTypeInvalid"))
+        return got
+
+    return silently
+
+
 _int32 = _integer(-(2**31), 2**31 - 1)
 SPECIAL: dict[str, Reader] = {TIMESTAMP: _timestamp, VALUE: _plain, STRUCT: _struct, ANY: _any}
 _SCALARS: dict[int, Reader] = {

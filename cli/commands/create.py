@@ -6,7 +6,7 @@ What can be made without a file is in cli/creating.py.
 from typing import Any
 
 from api import jsonform, kinds
-from api.errors import ApiError, Invalid
+from api.errors import ApiError, Invalid, NotFound
 from cli import creating
 from cli.command import Command, Session
 from cli.errors import UsageError
@@ -60,10 +60,12 @@ def attempt(session: Session, manifest: Manifest, others: list[Manifest]) -> Non
 
     An object with a generated name is tried, too: the name it gets in the dry run is not the one it gets later.
     """
-    kind, obj = manifest.kind, manifest.object
+    kind, obj = manifest.kind, without_company(manifest, others)
     try:
         session.server.create(kind, obj, manifest.namespace, dry_run=True)
-    except ApiError:
+    except ApiError as error:
+        if isinstance(error, NotFound) and _role_comes_along(manifest, others):
+            return
         if not _comes_along(manifest, others):
             raise
         copy = kind.message()
@@ -71,6 +73,28 @@ def attempt(session: Session, manifest: Manifest, others: list[Manifest]) -> Non
         copy.metadata.namespace = "default"
         copy.metadata.name, copy.metadata.generateName = "", f"{obj.metadata.name}-"[:40]
         session.server.create(kind, copy, "default", dry_run=True)
+
+
+def without_company(manifest: Manifest, others: list[Manifest]) -> Any:
+    """The object, for a dry run: a pod without the ServiceAccount that is created with it."""
+    if manifest.kind.name != "Pod" or not manifest.object.spec.serviceAccountName:
+        return manifest.object
+    wanted = ("ServiceAccount", manifest.namespace, manifest.object.spec.serviceAccountName)
+    if wanted not in {(other.kind.name, other.namespace, other.name) for other in others}:
+        return manifest.object
+    copy = manifest.kind.message()
+    copy.CopyFrom(manifest.object)
+    copy.spec.ClearField("serviceAccountName")
+    copy.spec.ClearField("serviceAccount")
+    return copy
+
+
+def _role_comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
+    """Whether it is a binding, of a role that is among the manifests."""
+    if manifest.kind.name not in ("RoleBinding", "ClusterRoleBinding"):
+        return False
+    ref = manifest.object.roleRef
+    return (ref.kind, ref.name) in {(other.kind.name, other.name) for other in others}
 
 
 def _comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
@@ -98,11 +122,15 @@ def as_applied(plain: dict[str, Any]) -> str:
 
 def _subcommand(session: Session) -> int:
     word, *names = session.args
+    if word == "secret":
+        word = f"{word} {names.pop(0)}" if names else word
     maker = creating.maker(word)
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
     if len(names) != 1:
         raise UsageError(f"exactly one NAME is required, received {len(names)}")
-    kind, plain = kinds.find(maker.words[0]), maker.make(session, names[0])
+    if maker.run is not None:
+        return maker.run(session, names[0])
+    kind, plain = kinds.find(maker.makes), maker.make(session, names[0])
     assert kind is not None
     mode = dry_run(session)
     namespace = session.namespace_if_known if mode == "client" else session.namespace
@@ -144,10 +172,24 @@ CREATE = Command(
   helmling create cronjob tidy --image=helmling/hello:v1 --schedule="*/5 * * * *" -- date
   helmling create job tidy-now --from=cronjob/tidy
 
+  # Create settings, and passwords that nobody sees in a manifest
+  helmling create configmap app --from-literal=color=blue --from-file=app.conf
+  helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
+  helmling create secret tls web --cert=web.crt --key=web.key
+  helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
+  # Let jane read the pods of a namespace
+  helmling create role reader --verb=get,list,watch --resource=pods,pods/log
+  helmling create rolebinding jane-reads --role=reader --user=jane
+
+  # An identity for programs, and a token of it that holds for ten minutes
+  helmling create serviceaccount robot
+  helmling create token robot --duration=10m
+
   # Show the manifest of a namespace without creating it
   helmling create namespace shop --dry-run=client -o yaml""",
     run=run,
     flags=ALL_FLAGS,
-    actions=creating.WORDS,
+    actions=tuple(dict.fromkeys(word.partition(" ")[0] for word in creating.WORDS)),
     complete="names",
 )

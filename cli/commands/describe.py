@@ -66,20 +66,43 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return describe_pod(obj)
     if kind.name == "Node":
         return _node(session, obj)
+    if kind.name == "Namespace":
+        return _namespace(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import autoscaling, batch, budget, others
+    from cli.describe import access, autoscaling, batch, budget, config, others, quota
 
     forms = {
         "Job": batch.describe_job,
         "CronJob": batch.describe_cronjob,
         "HorizontalPodAutoscaler": autoscaling.describe_autoscaler,
         "PodDisruptionBudget": budget.describe_budget,
-        "Namespace": others.describe_namespace,
+        "ResourceQuota": quota.describe_quota,
+        "LimitRange": quota.describe_limits,
+        "ConfigMap": config.describe_config_map,
+        "Secret": config.describe_secret,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
+        "ServiceAccount": access.describe_account,
+        "Role": access.describe_role,
+        "ClusterRole": access.describe_role,
+        "RoleBinding": access.describe_binding,
+        "ClusterRoleBinding": access.describe_binding,
     }
     return forms.get(kind.name, others.describe_any)(obj)
+
+
+def _namespace(session: Session, namespace: Any) -> list[str]:
+    """With what its objects may have."""
+    from cli.describe import others, quota
+
+    told = others.describe_namespace(namespace)
+    for word, add in (("resourcequotas", quota.of_namespace), ("limitranges", quota.bounds)):
+        kind = find(word)
+        assert kind is not None
+        listed, _ = session.server.list(kind, namespace.metadata.name)
+        told += ["", *add(listed)]
+    return told
 
 
 def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:

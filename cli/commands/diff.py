@@ -38,7 +38,10 @@ def _both(session: Session, manifest: Manifest) -> tuple[str, str]:
     except ApiError as error:
         session.warn(in_its_file(manifest, error))
         raise Exit(FAILED) from None
-    return _text(live), _text(merged)
+    before, after = _plain(live), _plain(merged)
+    if manifest.kind.name == "Secret":
+        _mask(before, after)
+    return dump(before) if before else "", dump(after)
 
 
 def _live_and_merged(session: Session, manifest: Manifest) -> tuple[Any, Any]:
@@ -56,10 +59,22 @@ def _live_and_merged(session: Session, manifest: Manifest) -> tuple[Any, Any]:
     return planned.live, session.server.patch(kind, name, namespace, patch, media, dry_run=True)
 
 
-def _text(obj: Any) -> str:
+def _mask(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """That a Secret's value changes may be shown, what it is may not."""
+    old, new = before.get("data", {}), after.get("data", {})
+    for key in old.keys() | new.keys():
+        same = old.get(key) == new.get(key)
+        both = key in old and key in new
+        if key in old:
+            old[key] = "***" if same or not both else "*** (before)"
+        if key in new:
+            new[key] = "***" if same or not both else "*** (after)"
+
+
+def _plain(obj: Any) -> dict[str, Any]:
     """Without what changes with every write and says nothing."""
     if obj is None:
-        return ""
+        return {}
     plain = to_json(obj)
     metadata = plain["metadata"]
     metadata.pop("resourceVersion", None)
@@ -67,7 +82,7 @@ def _text(obj: Any) -> str:
     annotations.pop(LAST_APPLIED, None)
     if not annotations:
         metadata.pop("annotations", None)
-    return dump(plain)
+    return plain
 
 
 Pair = tuple[Manifest, str, str]

@@ -8,7 +8,7 @@ from cli.cluster import nodeflags
 from cli.cluster.layout import PORT, TOKEN_PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
-from cli.flags import Flag
+from cli.flags import Flag, switch
 from cli.kubeconfig import data_dir
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -44,8 +44,10 @@ def run(session: Session) -> int | None:
         raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
     host, port, token_port = _ports(session)
     level, store = log_level(session), session.flags.text("store")
+    given = session.flags.text("encryption-provider-config")
     from control_plane import main as control_plane
     from control_plane.apiserver.server import CannotListen
+    from control_plane.audit import options as audit
     from control_plane.pki.keeper import CannotTrust
     from control_plane.store.contract import CannotOpen
 
@@ -58,12 +60,23 @@ def run(session: Session) -> int | None:
         token_port=token_port,
         advertise=session.flags.text("advertise"),
         names=tuple(session.flags.many("tls-san")),
+        audit=audit.Options(
+            path=session.flags.text("audit-log-path"),
+            policy=session.flags.text("audit-policy-file"),
+            max_size=session.flags.number("audit-log-maxsize") or 0,
+            max_backups=session.flags.number("audit-log-maxbackup") or 0,
+            max_age=session.flags.number("audit-log-maxage") or 0,
+        ),
         nodes=nodeflags.options(session),
+        encryption=control_plane.EncryptionOptions(
+            file=Path(given).absolute() if given else None,
+            accept_lost=session.flags.on("accept-lost-secrets"),
+        ),
         ready=lambda address: print(f"Control plane at {address}", file=sys.stderr, flush=True),
     )
     try:
         control_plane.run(options)
-    except (CannotOpen, CannotListen, CannotTrust) as error:
+    except (CannotOpen, CannotListen, CannotTrust, audit.CannotLog) as error:
         raise CommandError(str(error)) from None
     except PermissionError as error:
         raise CommandError(
@@ -74,7 +87,7 @@ def run(session: Session) -> int | None:
 
 SERVER = Command(
     usage="server [--listen=HOST:PORT] [--token-port=PORT] [--advertise=HOST] [--tls-san=NAME] "
-    "[--store=URL] [--data-dir=DIR] [--log-level=LEVEL]",
+    "[--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
     "directory as soon as it listens. Whoever connects shows a client certificate (at --listen), or a token "
@@ -103,6 +116,14 @@ SERVER = Command(
         Flag("advertise", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
+        Flag("encryption-provider-config", "What is encrypted at rest, and with which keys; default: encryption.yaml "
+             "in the data directory, made at the first start."),
+        switch("accept-lost-secrets", "When that file is gone: start with new keys, without what the old ones hid."),
+        Flag("audit-log-path", "Who did what: default audit/audit.log in the data directory; off: no such log."),
+        Flag("audit-policy-file", "What is logged of which request: a Policy of audit.k8s.io/v1."),
+        Flag("audit-log-maxsize", "Megabytes until the audit log is put aside.", form="number", default="100"),
+        Flag("audit-log-maxbackup", "How many of these are kept; 0: all.", form="number", default="10"),
+        Flag("audit-log-maxage", "For how many days; 0: for ever.", form="number", default="30"),
         LOG_LEVEL,
         *nodeflags.FLAGS,
     ),

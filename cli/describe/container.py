@@ -27,6 +27,8 @@ def container_lines(spec: Any, status: Any) -> list[str]:
                 *fields([(k, amounts[k]) for k in sorted(amounts)], "      "),
             ]
     lines += fields(_probes(spec), "    ")
+    if spec.envFrom:
+        lines += ["    Environment Variables from:", *map(_source, spec.envFrom)]
     for title, body in (
         ("Environment", [_variable(each) for each in spec.env]),
         ("Mounts", [_mount(each) for each in spec.volumeMounts]),
@@ -122,9 +124,27 @@ def _variable(each: Any) -> str:
     elif source.HasField("resourceFieldRef"):
         reference = source.resourceFieldRef
         value = f"{reference.containerName or 'this container'} ({reference.resource})"
+    elif source.HasField("configMapKeyRef"):
+        chosen = source.configMapKeyRef
+        value = f"<set to the key '{chosen.key}' of config map '{chosen.name}'>{_optional(chosen)}"
+    elif source.HasField("secretKeyRef"):
+        chosen = source.secretKeyRef
+        value = f"<set to the key '{chosen.key}' in secret '{chosen.name}'>{_optional(chosen)}"
     else:
         value = each.value
     return f"      {each.name}:  {value}"
+
+
+def _source(each: Any) -> str:
+    """One of envFrom: `keys  Secret with prefix 'DB_'  Optional: false`."""
+    is_map = each.HasField("configMapRef")
+    chosen, kind = (each.configMapRef, "ConfigMap") if is_map else (each.secretRef, "Secret")
+    prefix = f" with prefix '{each.prefix}'" if each.prefix else ""
+    return f"      {chosen.name}  {kind}{prefix}{_optional(chosen)}"
+
+
+def _optional(chosen: Any) -> str:
+    return f"  Optional: {'true' if chosen.optional else 'false'}"
 
 
 def _mount(each: Any) -> str:

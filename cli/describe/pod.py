@@ -17,6 +17,7 @@ from cli.describe.lines import (  # fmt: skip
     section,
     table,
 )
+from cli.describe.volumes import volume_lines
 
 
 def describe_pod(pod: Any) -> list[str]:
@@ -42,6 +43,7 @@ def _head(pod: Any) -> list[Field]:
     rows = [
         *identity(meta),
         ("Priority", str(spec.priority)),
+        ("Service Account", spec.serviceAccountName or NONE),
         ("Node", node),
         ("Start Time", moment(status.startTime)),
         *marks(meta),
@@ -70,34 +72,6 @@ def _containers(title: str, specs: Iterable[Any], statuses: Iterable[Any]) -> li
     for spec in specs:
         lines += container_lines(spec, by_name.get(spec.name))
     return lines
-
-
-def volume_lines(volume: Any) -> list[str]:
-    rows: list[Field]
-    if volume.HasField("hostPath"):
-        path = volume.hostPath
-        rows = [
-            ("Type", "HostPath (bare host directory volume)"),
-            ("Path", path.path),
-            ("HostPathType", path.type),
-        ]
-    elif volume.HasField("downwardAPI"):
-        items = [
-            f"{each.fieldRef.fieldPath or each.resourceFieldRef.resource} -> {each.path}"
-            for each in volume.downwardAPI.items
-        ]
-        rows = [
-            ("Type", "DownwardAPI (a volume populated by information about the pod)"),
-            ("Items", items),
-        ]
-    else:
-        empty = volume.emptyDir
-        rows = [
-            ("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)"),
-            ("Medium", empty.medium),
-            ("SizeLimit", empty.sizeLimit or UNSET),
-        ]
-    return [f"  {volume.name}:", *fields(rows, "    ")]
 
 
 def _placement(pod: Any) -> list[Field]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from cli.describe.container import container_lines
 from cli.describe.lines import NONE, Field, fields, map_lines
-from cli.describe.pod import spread, toleration, volume_lines
+from cli.describe.pod import spread, toleration
+from cli.describe.volumes import volume_lines
 
 INDENT = "  "
 

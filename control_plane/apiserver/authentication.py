@@ -35,6 +35,12 @@ class TokenAuthenticator(Protocol):
         """Whose token it is; None: it is none of mine, or no longer good. Must tell nobody which of both."""
         ...
 
+    async def review(
+        self, token: str, audiences: tuple[str, ...]
+    ) -> tuple[User, tuple[str, ...]] | None:
+        """The same for a token that was shown to somebody else, who goes by one of these names (none: by ours)."""
+        ...
+
 
 class Authentication:
     """Asks each kind of token in turn; the first to know one is believed."""
@@ -49,6 +55,14 @@ class Authentication:
             CALLER.set(user_of_certificate(certificate[0]))
         else:
             CALLER.set(await self.user_of_token(_bearer(context)))
+
+    async def review(self, token: str, audiences: tuple[str, ...]) -> tuple[User, tuple[str, ...]]:
+        """Whose token it is, and which of the audiences it is meant for. Raises Unauthorized."""
+        for authenticator in self._tokens:
+            found = await authenticator.review(token, audiences)
+            if found is not None:
+                return authenticated(found[0]), found[1]
+        raise Unauthorized(BAD_TOKEN)
 
     async def user_of_token(self, token: str) -> User:
         """Raises Unauthorized."""

@@ -8,9 +8,9 @@ from api.client import Delete
 from api.errors import ApiError, NotFound
 from api.kinds import Kind
 from control_plane.apiserver import refusals
-from control_plane.apiserver.admission import NAMESPACES
 from control_plane.apiserver.reads import ListQuery, Page, Reads
 from control_plane.apiserver.registry import Place, Registry
+from control_plane.apiserver.rules import NAMESPACES
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
 

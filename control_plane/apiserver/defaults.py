@@ -25,6 +25,7 @@ from proto.v1.pod_pb2 import (
 
 NAME_LABEL = "kubernetes.io/metadata.name"  # of a namespace: lets selectors choose it by its name
 DEFAULT_FILE_MODE = 0o644
+TOKEN_SECONDS = 3600
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 
 
@@ -90,14 +91,21 @@ def default_probe(probe: Probe) -> None:
 
 
 def default_volume(volume: Volume) -> None:
-    if volume.HasField("downwardAPI"):
-        files = volume.downwardAPI
-        if not files.HasField("defaultMode"):
-            files.defaultMode = DEFAULT_FILE_MODE
-        for item in files.items:
-            _default_source(item)
-    elif not (volume.HasField("emptyDir") or volume.HasField("hostPath")):
+    given = [field.name for field, _ in volume.ListFields() if field.name != "name"]
+    if not given:
         volume.emptyDir.SetInParent()
+    for name in given:
+        source = getattr(volume, name)
+        if "defaultMode" in source.DESCRIPTOR.fields_by_name and not source.HasField("defaultMode"):
+            source.defaultMode = DEFAULT_FILE_MODE
+    for item in volume.downwardAPI.items:
+        _default_source(item)
+    for part in volume.projected.sources:
+        for item in part.downwardAPI.items:
+            _default_source(item)
+        if part.HasField("serviceAccountToken"):
+            token = part.serviceAccountToken
+            token.expirationSeconds = token.expirationSeconds or TOKEN_SECONDS
 
 
 def default_node(node: Node) -> None:

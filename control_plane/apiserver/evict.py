@@ -23,6 +23,7 @@ _BUDGETS = kinds.of(PodDisruptionBudget)
 async def evict(registry: Registry, reads: Reads, place: Place, how: Delete) -> Stored:
     """The pod as it is now, or was last. Raises TooManyRequests (later, perhaps), Internal, NotFound, Conflict."""
     deletion.check(how)
+    place = replace(place, subresource="")  # the pod itself
     for _ in range(ATTEMPTS):
         pod: Pod = (await registry.get(place)).decode()
         deletion.check_preconditions(registry.strategy(place.kind), pod, how)

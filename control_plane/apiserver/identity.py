@@ -12,6 +12,7 @@ from api.identities import MASTERS as MASTERS
 from api.identities import NODES as NODES
 
 AUTHENTICATED = "system:authenticated"  # the group of everyone who has shown who he is
+ACCOUNTS = "system:serviceaccounts"  # the group of all ServiceAccounts; with ":NAMESPACE", those of one namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,5 @@ class User:
 
 SYSTEM = User("system:apiserver", (MASTERS, AUTHENTICATED))
 CALLER: ContextVar[User] = ContextVar("caller", default=SYSTEM)
+# Who really asks, when CALLER is somebody he may ask as (`--as`); None: CALLER himself.
+IMPERSONATOR: ContextVar[User | None] = ContextVar("impersonator", default=None)

@@ -10,11 +10,14 @@ from api import kinds
 from api.errors import Cause
 from api.kinds import Kind
 from control_plane.apiserver import (
+    access,
     autoscaling,
     batch,
     budgets,
     certificates,
+    config,
     defaults,
+    quotas,
     stateful,
     workloads,
 )
@@ -200,8 +203,10 @@ _ALL = (
         prepare_update=prepare_namespace_update,
         prepare_status=keep_all_but_status,
         prepare_finalize=prepare_namespace_finalize,
-        validate=new_object(_NAMESPACE, cluster.validate_namespace),
-        validate_update=changed_object(_NAMESPACE, cluster.validate_namespace),
+        validate=new_object(_NAMESPACE, cluster.validate_new_namespace),
+        validate_update=changed_object(
+            _NAMESPACE, cluster.validate_namespace, cluster.validate_namespace_update
+        ),
         validate_status=changed_status(cluster.validate_namespace_status),
         selectable=namespace_fields,
         columns=print_cluster.NAMESPACE_COLUMNS,
@@ -229,7 +234,10 @@ _ALL = (
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
     *budgets.STRATEGIES,
-    *autoscaling.STRATEGIES,
+    *quotas.STRATEGIES,
     *certificates.STRATEGIES,
+    *access.STRATEGIES,
+    *config.STRATEGIES,
+    *autoscaling.STRATEGIES,
 )
 STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}

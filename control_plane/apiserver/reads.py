@@ -13,12 +13,12 @@ revision, and when that has been compacted, the client is told Expired.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from api.errors import BadRequest, Cause, Expired, Invalid, Unavailable
 from api.kinds import Kind
-from control_plane.apiserver import continuation, refusals
+from control_plane.apiserver import continuation, refusals, unreadable
 from control_plane.apiserver.continuation import Place
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
@@ -89,8 +89,13 @@ class Reads:
         self._metrics = metrics
 
     async def list(self, kind: Kind, query: ListQuery) -> Page:
-        """Raises BadRequest, Expired, Timeout."""
+        """Raises BadRequest, Expired, Timeout; Internal: the one object that is meant cannot be read."""
         _check(query)
+        page = await self._list(kind, query)
+        _check_readable(query.chosen, page.items)
+        return page
+
+    async def _list(self, kind: Kind, query: ListQuery) -> Page:
         if not kind.stored:
             return Page(self._metrics.list(query.chosen), 0)
         if query.token:
@@ -179,6 +184,7 @@ class Reads:
         cache, revision = self._cache.of(kind), self._cache.revision
         # From here to the subscription there is no await: state and events meet without a gap.
         state = list(cache.select(query.chosen)) if with_state else []
+        _check_readable(query.chosen, state)
         watcher = cache.subscribe(
             query.chosen, revision if with_state else _revision(query.version)
         )
@@ -208,8 +214,20 @@ class Reads:
             now = await self._store.revision()
         await self._reach(now)
 
+    async def caught_up(self) -> None:
+        """Wait until the cache shows all that is in the store now. Raises Timeout, Unavailable."""
+        await self._ready_to_watch("")
+
     def cache_of(self, kind: Kind) -> KindCache:
         return self._cache.of(kind)
+
+
+def _check_readable(chosen: Chosen, items: Iterable[Stored]) -> None:
+    """Raises Internal for a lost object that was asked for by name; among others it is shown as what it is."""
+    if chosen.one:
+        for stored in items:
+            if stored.lost:
+                raise unreadable.refusal(stored.lost)
 
 
 def _now() -> float:

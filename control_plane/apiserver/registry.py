@@ -18,8 +18,8 @@ from api.errors import Invalid
 from api.kinds import Kind
 from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import binding as bindings
-from control_plane.apiserver import deletion, metadata, refusals, scaling
-from control_plane.apiserver.admission import Admission
+from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
+from control_plane.apiserver.admission import FREE, Admission, Terms
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
@@ -63,6 +63,15 @@ GONE: Final = _Gone()
 Change = Callable[[Any], Any | _Gone]
 
 
+# Sees an object before it is written, new and old (None: there is none), and raises Forbidden if the caller may not do
+# just that: for rights that depend on what is in the object.
+Guard = Callable[[Place, Any | None, Any | None], None]
+
+
+def unguarded(place: Place, new: Any | None, old: Any | None) -> None:
+    """Everything is allowed that came so far."""
+
+
 class Registry:
     def __init__(
         self,
@@ -70,8 +79,10 @@ class Registry:
         strategies: Mapping[Kind, Strategy],
         admission: Admission,
         metrics: Metrics,
+        guard: Guard = unguarded,
     ) -> None:
         self._store = store
+        self._guard = guard
         self._strategies = strategies
         self._admission = admission
         self.metrics = metrics
@@ -80,9 +91,11 @@ class Registry:
         return self._strategies[kind]
 
     async def get(self, place: Place) -> Stored:
-        """Raises NotFound."""
+        """Raises NotFound, MethodNotAllowed."""
         if place.scale:
             scaling.check(place.kind, "get")
+        elif place.subresource:  # or a right to read pods/log would be one to read pods
+            _part(self._strategies[place.kind], place, "get")
         if not place.kind.stored:
             return self._measured(place)
         with store_errors():
@@ -96,10 +109,13 @@ class Registry:
             raise refusals.not_found(place.kind, place.name)
         return stored
 
-    def _stored(self, place: Place, item: Item | None) -> Stored:
+    def _stored(self, place: Place, item: Item | None, *, lost_too: bool = False) -> Stored:
         if item is None:
             raise refusals.not_found(place.kind, place.name)
-        return Stored(self._strategies[place.kind], item.key, item.value, item.revision)
+        stored = Stored(self._strategies[place.kind], item.key, item.value, item.revision)
+        if stored.lost and not lost_too:
+            raise unreadable.refusal(stored.lost)
+        return stored
 
     async def create(self, kind: Kind, obj: Any, *, dry_run: bool = False) -> Stored:
         """Store a new object (which is ours to change). Raises AlreadyExists, Invalid, Forbidden, NotFound."""
@@ -112,7 +128,8 @@ class Registry:
             if isinstance(taken, Stored):
                 return taken
             if last:
-                deleting = kind.message.FromString(taken.value).metadata
+                there = Stored(self._strategies[kind], taken.key, taken.value, taken.revision)
+                deleting = there.decode().metadata
                 raise refusals.already_exists(
                     kind,
                     obj.metadata.name,
@@ -135,39 +152,47 @@ class Registry:
         """The stored object, or the one that has the name already."""
         strategy = self._strategies[kind]
         strategy.default(obj)
-        self._admission.amend(obj)
         with store_errors():
-            expected = await self._admission.create(kind, obj)
+            await self._admission.mutate(kind, obj)
         strategy.prepare_create(obj)
         if causes := strategy.validate(obj):
             raise Invalid.because(kind.name, obj.metadata.name, causes)
+        self._guard(Place(kind, obj.metadata.namespace, obj.metadata.name), obj, None)
         key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
         value = obj.SerializeToString()
-        while True:
-            found = await self._put(expected | {key: ABSENT}, key, value, dry_run)
-            if isinstance(found, int):
-                return Stored(strategy, key, value, found)
-            taken = found.get(key)
-            if taken is not None:
-                return taken
-            for other, item in found.items():  # the namespace has changed under our feet
-                self._admission.learn(other, item)
-            with store_errors():
-                expected = await self._admission.create(kind, obj)
+        async with self._admission.turn(kind, obj):
+            while True:
+                with store_errors():
+                    terms = await self._admission.create(kind, obj)
+                found = await self._put({key: ABSENT}, {key: value}, terms, dry_run)
+                if isinstance(found, int):
+                    return Stored(strategy, key, value, found)
+                taken = found.get(key)
+                if taken is not None:
+                    return taken  # otherwise the rules have changed under our feet
 
     async def _put(
-        self, expected: Mapping[str, int], key: str, value: bytes | None, dry_run: bool
+        self,
+        expect: Mapping[str, int],
+        write: Mapping[str, bytes | None],
+        terms: Terms,
+        dry_run: bool,
     ) -> int | dict[str, Item | None]:
         """The new revision (0 in a dry run), or what was there instead of the expected."""
         with store_errors():
             if dry_run:
-                item = await self._store.get(key)
-                same = (item.revision if item else ABSENT) == expected[key]
-                return 0 if same else {key: item}
+                found = {key: await self._store.get(key) for key in expect}
+                same = all((i.revision if i else ABSENT) == expect[k] for k, i in found.items())
+                return 0 if same else found
             try:
-                return await self._store.txn(expected, {key: value})
+                revision = await self._store.txn(
+                    {**terms.expect, **expect}, {**terms.write, **write}
+                )
             except Conflict as conflict:
+                self._admission.refused(conflict.found)
                 return conflict.found
+            self._admission.written(terms, revision)
+            return revision
 
     async def update(self, place: Place, obj: Any, *, dry_run: bool = False) -> Stored:
         """Replace the object, or its part. Raises NotFound, Conflict, Invalid."""
@@ -211,6 +236,7 @@ class Registry:
             new.metadata.generation += 1
         if wrong := [*causes, *validate(new, old)]:
             raise Invalid.because(kind.name, place.name, wrong)
+        self._guard(place, new, old)
         return GONE if deletion.is_over(new) else new
 
     async def _write(self, place: Place, change: Change, dry_run: bool) -> Stored:
@@ -228,11 +254,12 @@ class Registry:
         strategy = self._strategies[place.kind]
 
         def change(old: Any) -> Any | _Gone:
+            self._guard(place, None, old)
             deletion.check_preconditions(strategy, old, how)
             deletion.mark(strategy, old, how, clock.now())
             return GONE if deletion.is_over(old) else old
 
-        return await self.change(place, change, dry_run=how.dry_run)
+        return await self.change(place, change, dry_run=how.dry_run, deletes=True)
 
     async def bind(self, place: Place, binding: Binding, *, dry_run: bool = False) -> Stored:
         """The bound pod. Raises NotFound, Conflict."""
@@ -244,7 +271,9 @@ class Registry:
 
         return await self.change(place, change, dry_run=dry_run)
 
-    async def change(self, place: Place, change: Change, *, dry_run: bool) -> Stored:
+    async def change(
+        self, place: Place, change: Change, *, dry_run: bool, deletes: bool = False
+    ) -> Stored:
         """Write what `change` makes of the object, unchecked. Raises NotFound, and whatever `change` raises.
 
         Repeats until nobody was quicker; somebody always gets on, so this ends.
@@ -252,19 +281,31 @@ class Registry:
         with store_errors():
             item = await self._store.get(place.key)
         while True:
-            stored = self._stored(place, item)
+            stored = self._stored(place, item, lost_too=deletes)
             outcome = change(stored.decode())
+            outcome = GONE if stored.lost else outcome
             value = None if isinstance(outcome, _Gone) else _serialise(outcome)
             if value is not None and outcome == stored.strategy.kind.message.FromString(
                 stored.value
             ):
                 return stored  # nothing has changed: nothing is written
-            result = await self._put({place.key: stored.revision}, place.key, value, dry_run)
+            terms = await self._terms(place, stored, outcome)
+            result = await self._put(
+                {place.key: stored.revision}, {place.key: value}, terms, dry_run
+            )
             if isinstance(result, int):
                 if value is None:
                     return stored
                 return Stored(stored.strategy, place.key, value, result or stored.revision)
-            item = result[place.key]
+            item = result.get(place.key, item)
+
+    async def _terms(self, place: Place, stored: Stored, outcome: Any | _Gone) -> Terms:
+        """Admission judges what users ask for, not what is reported about it."""
+        if place.subresource:
+            return FREE
+        new = None if isinstance(outcome, _Gone) else outcome
+        with store_errors():
+            return await self._admission.change(place.kind, new, stored.decode())
 
 
 def _check_stored(kind: Kind, verb: str) -> None:
@@ -279,8 +320,8 @@ def _serialise(obj: Any) -> bytes:
     return bytes(obj.SerializeToString())
 
 
-def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
-    """Who prepares and who validates a write of this part of an object."""
+def _part(strategy: Strategy, place: Place, verb: str = "update") -> tuple[Any, Any]:
+    """Who prepares and who validates a write of this part. Raises MethodNotAllowed: there is no such part."""
     if place.subresource in ("", scaling.SUBRESOURCE):
         return strategy.prepare_update, strategy.validate_update
     if place.subresource == "status" and place.kind.status:
@@ -289,4 +330,4 @@ def _part(strategy: Strategy, place: Place) -> tuple[Any, Any]:
         return strategy.prepare_finalize, no_causes
     if place.subresource == "approval" and strategy.prepare_approval:
         return strategy.prepare_approval, strategy.validate_approval
-    raise refusals.not_allowed(place.kind, "update", place.subresource)
+    raise refusals.not_allowed(place.kind, verb, place.subresource)

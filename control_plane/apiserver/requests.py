@@ -9,6 +9,7 @@ from api import kinds
 from api.client import Delete
 from api.errors import BadRequest, NotFound
 from api.kinds import Kind
+from control_plane.apiserver import refusals
 from control_plane.apiserver.registry import Place
 from control_plane.apiserver.selection import Chosen, choose
 from control_plane.apiserver.strategy import Strategy
@@ -32,9 +33,17 @@ def kind_of(target: Target) -> Kind:
     return kind
 
 
+def stored_kind_of(target: Target) -> Kind:
+    """Raises NotFound, MethodNotAllowed: it is a question, which can be asked and nothing else."""
+    kind = kind_of(target)
+    if kind in kinds.REVIEWS:
+        raise refusals.not_allowed(kind, "anything but create")
+    return kind
+
+
 def place_of(target: Target) -> Place:
     """One object. Raises NotFound, BadRequest."""
-    kind = kind_of(target)
+    kind = stored_kind_of(target)
     if not target.name:
         raise BadRequest("resource name may not be empty")
     if kind.namespaced and not target.namespace:

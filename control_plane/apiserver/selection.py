@@ -22,6 +22,11 @@ class Chosen:
         return self.labels.everything and self.fields.everything
 
     @property
+    def one(self) -> bool:
+        """Somebody means one object, by its name."""
+        return self.fields.exact("metadata.name") is not None
+
+    @property
     def trigger(self) -> tuple[str, str] | None:
         """A field that must have a certain value: only events about that value concern this watcher."""
         for name in ("spec.nodeName", "metadata.name", "involvedObject.uid"):

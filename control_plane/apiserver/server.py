@@ -3,29 +3,45 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
+from api.grpc_server import Admit, Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
+from control_plane.apiserver.authorization import defaults
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.authorization.escalation import Escalation
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.impersonation import impersonate
+from control_plane.apiserver.authorization.nodes import POD, Nodes
+from control_plane.apiserver.authorization.questions import Questions, Tokens
+from control_plane.apiserver.authorization.restriction import restrict
+from control_plane.apiserver.authorization.reviews import Reviews
+from control_plane.apiserver.authorization.roles import KINDS as ROLE_KINDS
+from control_plane.apiserver.authorization.roles import Roles
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
+from control_plane.apiserver.identity import CALLER, IMPERSONATOR
 from control_plane.apiserver.kinds import STRATEGIES
 from control_plane.apiserver.local import LocalClient
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.reads import Reads
-from control_plane.apiserver.registry import Registry
+from control_plane.apiserver.registry import Guard, Place, Registry
 from control_plane.apiserver.service import About, Resources
 from control_plane.apiserver.strategy import Strategy
 from control_plane.apiserver.streams import AgentCredentials, Streams
+from control_plane.apiserver.trail import Trail
 from control_plane.apiserver.watchcache import WatchCache
 from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.meta_pb2 import ObjectMeta
 
+UNLOGGED = Trail()  # no audit log
 STOP = 2.0  # seconds that requests on their way get when the server stops
 
 
@@ -41,6 +57,12 @@ class Door:
     credentials: grpc.ServerCredentials
 
 
+class Service(Protocol):
+    """One service of proto/v1/service.proto."""
+
+    def handler(self, admit: Admit) -> grpc.GenericRpcHandler: ...
+
+
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
@@ -49,10 +71,20 @@ class ApiServer:
         store: Store,
         strategies: Mapping[Kind, Strategy] = STRATEGIES,
         tolerance: Tolerance = KUBERNETES,
+        services: Sequence[Service] = (),
+        *,
+        mount_tokens: bool = False,
     ) -> None:
+        """`services`: what else is offered at the same address. `mount_tokens`: new pods get tokens, for which
+        `listening` is given somebody who makes them."""
+        self._services = services
         self.cache = WatchCache(store, strategies)
+        self._authorizer = authorizer_of(self.cache)
+        self.gate = Gate(self._authorizer)
         metrics = Metrics(strategies)
-        self._registry = Registry(store, strategies, Admission(store, tolerance), metrics)
+        admission = Admission(store, tolerance, mount_tokens=mount_tokens)
+        guard = guards(Escalation(self._authorizer), restrict)
+        self._registry = Registry(store, strategies, admission, metrics, guard)
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
@@ -73,6 +105,8 @@ class ApiServer:
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))
+        await defaults.ensure(self.client)
+        await self._reads.caught_up()  # whoever comes first finds the rules in force
         self.about.cluster = (await self.client.get(Namespace, "kube-system")).metadata.uid
 
     @asynccontextmanager
@@ -81,16 +115,29 @@ class ApiServer:
         *doors: Door,
         to_agents: AgentCredentials,
         tokens: Sequence[TokenAuthenticator] = (),
+        accounts: Tokens | None = None,
+        trail: Trail = UNLOGGED,
     ) -> AsyncIterator[list[int]]:
         """Serve at these doors as long as the block runs; gives their ports. Raises CannotListen.
 
-        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known.
+        `to_agents`: what to show to agents. `tokens`: the kinds of bearer tokens that are known. `accounts`: who
+        makes those of ServiceAccounts. `trail`: the audit log; by default there is none.
         """
         server = grpc.aio.server(options=rpc.SERVER_OPTIONS)
-        admit = Authentication(tokens).admit
-        resources = Resources(self._registry, self._reads, self.about)
-        streams = Streams(self.client, to_agents)
-        server.add_generic_rpc_handlers((resources.handler(admit), streams.handler(admit)))
+        authentication = Authentication(tokens)
+
+        async def admit(context: Context) -> None:
+            await authentication.admit(context)
+            real = CALLER.get()
+            impersonate(self.gate, context)
+            IMPERSONATOR.set(real if CALLER.get() is not real else None)
+
+        questions = Questions(Reviews(self._authorizer, authentication.review), accounts)
+        resources = Resources(self._registry, self._reads, self.about, self.gate, questions, trail)
+        streams = Streams(self.client, to_agents, self.gate, trail)
+        services: tuple[Service, ...] = (resources, streams, *self._services)
+        watched = trail.admitting(admit)
+        server.add_generic_rpc_handlers(tuple(service.handler(watched) for service in services))
         ports = [_open(server, door) for door in doors]
         await server.start()
         try:
@@ -98,6 +145,25 @@ class ApiServer:
         finally:
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
+
+
+def authorizer_of(cache: WatchCache) -> Authorizer:
+    """It follows the roles, bindings and pods of the cache."""
+    rules, nodes = Roles(), Nodes()
+    for kind in ROLE_KINDS:
+        cache.listen(kind, rules)
+    cache.listen(POD, nodes)
+    return Authorizer(rules, nodes)
+
+
+def guards(*each: Guard) -> Guard:
+    """All of them, one after the other."""
+
+    def guard(place: Place, new: Any | None, old: Any | None) -> None:
+        for one in each:
+            one(place, new, old)
+
+    return guard
 
 
 def _open(server: grpc.aio.Server, door: Door) -> int:

@@ -6,7 +6,7 @@ nobody looks at.
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,9 +16,11 @@ import grpc
 from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
-from api.errors import ApiError, BadRequest, status_of
+from api.errors import ApiError, status_of
 from api.grpc_server import Admit, Context, handler_of
-from control_plane.apiserver import refusals, requests, tables, wire
+from control_plane.apiserver import notes, refusals, requests, tables, wire
+from control_plane.apiserver.authorization.gate import Gate
+from control_plane.apiserver.authorization.questions import Questions
 from control_plane.apiserver.collection import Step, delete_collection, run_all
 from control_plane.apiserver.evict import SUBRESOURCE, evict
 from control_plane.apiserver.patching import Patch
@@ -34,10 +36,10 @@ from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.shown import TableEncoder, shown
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy
+from control_plane.apiserver.trail import Trail
 from proto.v1 import service_pb2 as pb
 from proto.v1.meta_pb2 import ListMeta
 
-WARNING_METADATA = "helmling-warning-bin"  # a sentence for the user; the request has succeeded
 VERSION = version("helmling")
 # Seconds. The more watch the same, the longer each waits after a message for what can go out with the next one: so a
 # burst of writes is not held up by telling everybody of each. An event after a quiet moment goes out at once.
@@ -57,10 +59,21 @@ class About:
 class Resources:
     """The service `Resources` of proto/v1/service.proto."""
 
-    def __init__(self, registry: Registry, reads: Reads, about: About) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        reads: Reads,
+        about: About,
+        gate: Gate,
+        questions: Questions,
+        trail: Trail,
+    ) -> None:
         self._registry = registry
         self._reads = reads
         self._about = about
+        self._gate = gate
+        self._questions = questions
+        self._trail = trail
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
         verbs: dict[str, Any] = {
@@ -76,7 +89,8 @@ class Resources:
             "ReportMetrics": self._report_metrics,
             "Version": self._version,
         }
-        return handler_of("Resources", verbs, admit=admit, encoded=True)
+        followed = self._trail.followed(self._gate.guarded(verbs))
+        return handler_of("Resources", followed, admit=admit, encoded=True)
 
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
@@ -100,7 +114,7 @@ class Resources:
         return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
 
     def _strategy(self, target: pb.Target) -> Strategy:
-        return self._registry.strategy(requests.kind_of(target))
+        return self._registry.strategy(requests.stored_kind_of(target))
 
     async def _watch(self, request: pb.WatchRequest, context: Context) -> None:
         strategy = self._strategy(request.target)
@@ -149,6 +163,8 @@ class Resources:
         if target.subresource == SUBRESOURCE and kind.plural == "pods":
             how = requests.eviction_of(target, request.object, request.options)
             return await evict(self._registry, self._reads, requests.place_of(target), how)
+        if self._questions.answers(kind, target.subresource):
+            return await self._questions.ask(target, request.object, request.options)
         if target.subresource:
             raise refusals.not_allowed(kind, "create", target.subresource)
         obj = requests.object_of(target, kind, request.object, request.options)
@@ -162,20 +178,17 @@ class Resources:
         obj = requests.object_of(request.target, place.content, request.object, request.options)
         return await self._registry.update(place, obj, dry_run=request.options.dryRun)
 
-    async def _patch(self, request: pb.PatchRequest, context: Context) -> bytes:
-        stored, warnings = await self._do_patch(request)
-        if warnings:
-            context.set_trailing_metadata(
-                tuple((WARNING_METADATA, warning.encode()) for warning in warnings)
-            )
-        return stored.envelope()
+    async def _patch(self, request: pb.PatchRequest, _: Context) -> bytes:
+        return (await self._do_patch(request)).envelope()
 
-    async def _do_patch(self, request: pb.PatchRequest) -> tuple[Stored, Sequence[str]]:
+    async def _do_patch(self, request: pb.PatchRequest) -> Stored:
         place = requests.place_of(request.target)
         validation = request.options.fieldValidation
         patch = Patch(place.content, request.patchType, request.patch, validation)
         stored = await self._registry.patch(place, patch, dry_run=request.options.dryRun)
-        return stored, patch.warnings
+        for warning in patch.warnings:
+            notes.warn(warning)
+        return stored
 
     async def _delete(self, request: pb.DeleteRequest, _: Context) -> bytes:
         return (await self._do_delete(request)).envelope()
@@ -194,8 +207,8 @@ class Resources:
         page = await delete_collection(self._registry, self._reads, strategy.kind, chosen, how)
         return _list_response(page)
 
-    async def _batch(self, request: pb.BatchRequest, _: Context) -> bytes:
-        outcomes = await run_all(self._step(item) for item in request.items)
+    async def _batch(self, request: pb.BatchRequest, context: Context) -> bytes:
+        outcomes = await run_all(self._step(item, context) for item in request.items)
         results = [
             pb.BatchResult(error=status_of(outcome))
             if isinstance(outcome, ApiError)
@@ -204,23 +217,28 @@ class Resources:
         ]
         return pb.BatchResponse(results=results).SerializeToString()
 
-    def _step(self, item: pb.BatchItem) -> Step[Stored]:
-        async def patch() -> Stored:
-            return (await self._do_patch(item.patch))[0]
-
-        async def nothing() -> Stored:
-            raise BadRequest("an item of a batch must be a create, update, patch or delete")
-
+    def _step(self, item: pb.BatchItem, context: Context) -> Step[Stored]:
         verb = item.WhichOneof("verb")
         writes: dict[str | None, Callable[[], Awaitable[Stored]]] = {
             "create": lambda: self._do_create(item.create),
             "update": lambda: self._do_update(item.update),
-            "patch": patch,
+            "patch": lambda: self._do_patch(item.patch),
             "delete": lambda: self._do_delete(item.delete),
         }
         target = getattr(item, verb).target if verb else pb.Target()
         about = (target.group, target.resource, target.namespace, target.name or id(item))
-        return about, writes.get(verb, nothing)
+
+        request = getattr(item, verb) if verb else None
+
+        async def write() -> Stored:
+            self._gate.check_item(verb or "", request)
+            return await writes[verb]()
+
+        async def followed() -> Stored:
+            stored: Stored = await self._trail.item(request, context, write())
+            return stored
+
+        return about, followed
 
     async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
         self._registry.metrics.take(request.reports)

@@ -2,16 +2,21 @@
 
 from typing import Any
 
-from control_plane.apiserver import wire
+from control_plane.apiserver import unreadable, wire
 from control_plane.apiserver.strategy import Strategy
+from control_plane.store.contract import Unreadable
 
 
 class Stored:
     """Immutable. Labels and selectable fields are read from the bytes when first asked for, and kept."""
 
-    __slots__ = ("_fields", "_labels", "key", "revision", "strategy", "value")
+    __slots__ = ("_fields", "_labels", "key", "lost", "revision", "strategy", "value")
 
     def __init__(self, strategy: Strategy, key: str, value: bytes, revision: int) -> None:
+        self.lost = ""  # why nobody can read it; `value` is a stand-in then
+        if isinstance(value, Unreadable):
+            self.lost = value.why
+            value = unreadable.stand_in(strategy.kind, key, value)
         self.strategy = strategy
         self.key = key  # in the store: "/registry/pods/default/web"
         self.value = value  # the serialised object, without its resourceVersion

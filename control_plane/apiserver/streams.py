@@ -19,6 +19,8 @@ from api.errors import BadRequest, NotFound, Unavailable
 from api.grpc_server import Admit, Context, handler_of
 from api.identities import agent_host
 from control_plane.apiserver import containers
+from control_plane.apiserver.authorization.gate import Gate, of_container
+from control_plane.apiserver.trail import Trail
 from proto.v1 import service_pb2 as pb
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
@@ -34,8 +36,11 @@ _METHODS = {method.name: method for method in rpc.methods("Streams")}
 class Streams:
     """The service `Streams` of proto/v1/service.proto."""
 
-    def __init__(self, client: Client, to_agents: AgentCredentials) -> None:
+    def __init__(
+        self, client: Client, to_agents: AgentCredentials, gate: Gate, trail: Trail
+    ) -> None:
         self._client = client
+        self._gate, self._trail = gate, trail
         self._to_agents = to_agents
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
@@ -45,10 +50,11 @@ class Streams:
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", verbs, admit=admit, encoded=True)
+        return handler_of("Streams", self._trail.followed(verbs), admit=admit, encoded=True)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target
+        self._gate.check(of_container("get", "log", target.namespace, target.pod))
         pod = await self._pod(target.namespace, target.pod)
         target.container = containers.container_of(pod, target.container)
         node = containers.node_of(pod)
@@ -66,6 +72,7 @@ class Streams:
     ) -> None:
         first = await _first(messages, pb.ExecRequest())
         target = first.open.target
+        self._gate.check(of_container("create", method.lower(), target.namespace, target.pod))
         if method == "Exec" and not first.open.command:
             raise BadRequest("you must specify at least one command for the container")
         pod = await self._pod(target.namespace, target.pod)
@@ -76,6 +83,9 @@ class Streams:
 
     async def _port_forward(self, messages: AsyncIterator[bytes], context: Context) -> None:
         first = await _first(messages, pb.PortForwardRequest())
+        self._gate.check(
+            of_container("create", "portforward", first.open.namespace, first.open.pod)
+        )
         if not 0 < first.open.port < 65536:
             raise BadRequest(f"the port must be between 1 and 65535, not {first.open.port}")
         pod = await self._pod(first.open.namespace, first.open.pod)

@@ -19,8 +19,9 @@ import asyncio
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing
+from typing import Protocol
 
 from api.errors import ApiError
 from api.kinds import Kind
@@ -45,6 +46,16 @@ HISTORY = 10_000  # events of a kind that a watcher may be behind and still resu
 HISTORY_BYTES = 64 * 1024 * 1024  # … unless they are so large together
 REMEMBERED = 16  # batches whose bytes are kept, for the next watcher that wants the same
 RETRY = 0.2  # seconds until a store that was away is asked again
+
+
+class Listener(Protocol):
+    """Follows a kind inside of the server, between two steps of the event loop: it must be quick."""
+
+    def reset(self, kind: Kind, items: Iterable[Stored]) -> None:
+        """All that there is; whatever was known before is void."""
+        ...
+
+    def apply(self, kind: Kind, event: Event) -> None: ...
 
 
 class KindCache:
@@ -80,11 +91,15 @@ class KindCache:
         first = bisect_left(self._keys, prefix)
         return self._keys[first : bisect_right(self._keys, prefix + "\x7f", lo=first)]
 
-    def apply(self, change: Change) -> None:
+    def entries(self) -> Iterable[Stored]:
+        return self._entries.values()
+
+    def apply(self, change: Change) -> Event | None:
+        """What the change is; None: it deletes what is not there."""
         old = self._entries.get(change.key)
         if change.value is None:
             if old is None:
-                return
+                return None
             new = None
             del self._entries[change.key]
             del self._keys[bisect_left(self._keys, change.key)]
@@ -97,6 +112,7 @@ class KindCache:
         self._remember(event)
         for watcher in self._concerned(event):
             watcher.push(event)
+        return event
 
     def _remember(self, event: Event) -> None:
         self._history.append(event)
@@ -165,6 +181,11 @@ class WatchCache:
         self._strategies = strategies
         self._kinds = self._empty(0)  # by the prefix of their keys
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # for a revision to be reached
+        self._listeners: dict[str, list[Listener]] = {}  # by the same prefixes
+
+    def listen(self, kind: Kind, listener: Listener) -> None:
+        """Before `run`."""
+        self._listeners.setdefault(kind.prefix, []).append(listener)
 
     def of(self, kind: Kind) -> KindCache:
         return self._kinds[kind.prefix]
@@ -207,6 +228,9 @@ class WatchCache:
             cache = self._cache_of(item.key)
             if cache is not None:
                 cache.load(item)
+        for prefix, cache in self._kinds.items():
+            for listener in self._listeners.get(prefix, ()):
+                listener.reset(cache.strategy.kind, cache.entries())
         self._advance(start)
 
     def _empty(self, floor: int) -> dict[str, KindCache]:
@@ -229,10 +253,18 @@ class WatchCache:
         async with aclosing(self._store.watch(ROOT, after=self.revision)) as batches:
             async for batch in batches:
                 for change in batch:
-                    cache = self._cache_of(change.key)
-                    if cache is not None:
-                        cache.apply(change)
+                    self._apply(change)
                 self._advance(batch[-1].revision)
+
+    def _apply(self, change: Change) -> None:
+        cache = self._cache_of(change.key)
+        if cache is None:
+            return
+        event = cache.apply(change)
+        kind = cache.strategy.kind
+        if event is not None:
+            for listener in self._listeners.get(kind.prefix, ()):
+                listener.apply(kind, event)
 
     def _cache_of(self, key: str) -> KindCache | None:
         """The kind of a key: "/registry/pods/…", or with a group "/registry/apps/deployments/…"."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from api.errors import ApiError
-from control_plane.apiserver import refusals
+from control_plane.apiserver import refusals, unreadable
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
 
@@ -43,6 +43,9 @@ class Watcher:
         self._more = asyncio.Event()  # set: there is something pending, or a failure
 
     def push(self, event: Event) -> None:
+        if event.new is not None and event.new.lost and self.chosen.one:
+            self.fail(unreadable.refusal(event.new.lost))
+            return
         self._pending.append(event)
         if len(self._pending) > PENDING and self._failure is None:
             self.fail(refusals.too_old(event.revision - 1, event.revision))

@@ -17,6 +17,12 @@ class JoinTokens:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    async def review(
+        self, token: str, audiences: tuple[str, ...]
+    ) -> tuple[User, tuple[str, ...]] | None:
+        """Nobody but this server is to be shown a join token."""
+        return None
+
     async def user_of(self, token: str) -> User | None:
         match = BEARER.fullmatch(token)
         if match is None:

@@ -54,6 +54,25 @@ MAX_KEYS = 128  # in `expect`, and in `write`
 MAX_KEY_LENGTH = 512  # characters
 MAX_BYTES = 1_400_000  # keys and values written
 
+# How a value begins that encryption at rest has sealed (control_plane/secrets), and how many bytes
+# longer than what was written that may make it. They do not count: who writes knows nothing of them.
+SEALED = b"helmling:enc:"
+SEAL = 256
+
+
+class Unreadable(bytes):
+    """A value that encryption at rest has sealed, and that no key at hand opens: the bytes as they are stored.
+
+    It takes the place of a value in reads, so that one lost object hides no other.
+    """
+
+    why: str  # for people: which object, which key, and what can be done
+
+    def __new__(cls, stored: bytes, why: str) -> "Unreadable":
+        made = super().__new__(cls, stored)
+        made.why = why
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -174,9 +193,14 @@ def check_transaction(expect: Mapping[str, int], write: Mapping[str, bytes | Non
         raise TooLarge(
             f"a transaction may hold {MAX_KEYS} keys, not {max(len(expect), len(write))}"
         )
-    size = sum(len(key) + len(value or b"") for key, value in write.items())
+    size = sum(len(key) + _written(value or b"") for key, value in write.items())
     if size > MAX_BYTES:
         raise TooLarge(f"a transaction may write {MAX_BYTES:,} bytes, not {size:,}")
+
+
+def _written(value: bytes) -> int:
+    """What a value counts for, in bytes."""
+    return max(len(value) - SEAL, 0) if value.startswith(SEALED) else len(value)
 
 
 def check_key(key: str) -> None:

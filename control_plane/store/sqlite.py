@@ -30,7 +30,7 @@ from control_plane.store.contract import (
 )
 from control_plane.store.group import Wish
 from control_plane.store.sqlite_file import Connections, Lock, prepare
-from control_plane.store.sqlite_writer import Answer, Mark, Request, Writer
+from control_plane.store.sqlite_writer import Answer, Mark, Request, Scrub, Writer
 from control_plane.store.state import State, weight
 
 # How much recent history stays in memory for watchers; those further behind read the file.
@@ -95,6 +95,10 @@ class SQLiteStore:
         self._state.require_happened(revision)
         if revision > self._state.compacted:
             await self._ask(Mark(revision))
+
+    async def scrub(self) -> None:
+        """Leave nothing in the file, or in the WAL beside it, of what compaction has made unreadable."""
+        await self._ask(Scrub())
 
     def history_bytes(self) -> int:
         """About the size of the history kept, without the present state: see compactor.py."""
@@ -165,10 +169,12 @@ class SQLiteStore:
             self._state.compacted = max(self._state.compacted, request.revision)
             self._state.history.forget(request.revision)
             self._written = self._state.history.bytes
-        elif answer and answer.refused:
+        elif answer is None:  # scrubbed
+            return self._state.revision
+        elif answer.refused:
             # Memory is now where this transaction was judged: what it found is what is here.
             return Conflict({key: self._state.live.get(key) for key in answer.refused})
-        elif answer and answer.changes:
+        elif answer.changes:
             self._state.commit(answer.changes)
             self._written += weight(answer.changes)
         return self._state.revision

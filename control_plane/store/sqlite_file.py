@@ -106,6 +106,9 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute(
             "PRAGMA wal_autocheckpoint = 0"
         )  # the checkpointer does it, off the writers' path
+        db.execute(
+            "PRAGMA secure_delete = ON"
+        )  # what is deleted is overwritten: it may be a Secret
         db.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
     except BaseException:
         db.close()

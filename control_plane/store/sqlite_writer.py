@@ -14,6 +14,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 GROUP = 1_000  # transactions in one commit, at most
 CHECKPOINT_EVERY = 0.25  # seconds, while there are writes
 WAL_LIMIT = 64 * 1024 * 1024  # bytes: a WAL this long is started over, though writers must wait
+SCRUB_ATTEMPTS, SCRUB_PAUSE = 50, 0.1  # seconds: a reader of the past is soon done
 REST = 5.0  # seconds until chores are tried again after the disk refused them
 
 
@@ -39,8 +41,13 @@ class Mark:
     revision: int
 
 
-Request = Wish | Mark
-Answer = Verdict | StoreUnavailable | None  # None: marked
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """A request to leave nothing of what is unreadable on disk."""
+
+
+Request = Wish | Mark | Scrub
+Answer = Verdict | StoreUnavailable | None  # None: marked, scrubbed
 Settled = Callable[[Sequence[Answer]], None]  # told the answers of a commit, in order of submission
 
 
@@ -109,7 +116,36 @@ class Writer:
             del self._revisions[key]
         self._untidy = self._untidy or bool(marks)
         verdict = iter(verdicts)
-        return [next(verdict) if isinstance(request, Wish) else None for request in requests]
+        scrubbed = (
+            self._scrub() if any(isinstance(request, Scrub) for request in requests) else None
+        )
+        return [
+            next(verdict) if isinstance(request, Wish)
+            else scrubbed if isinstance(request, Scrub)
+            else None
+            for request in requests
+        ]  # fmt: skip
+
+    def _scrub(self) -> StoreUnavailable | None:
+        """Writers wait meanwhile; readers do not, they have their answers in memory.
+
+        Deleted rows are overwritten as they go (secure_delete). The file is written anew all the same: pages may be
+        left from before somebody wrote secrets into it. Both leave their traces in the WAL, which ends here.
+        """
+        try:
+            while log.sweep(self._db):
+                pass
+            self._db.execute("VACUUM")
+            for _ in range(SCRUB_ATTEMPTS):
+                if self._checkpointer.start_over(self._db):
+                    return None
+                time.sleep(SCRUB_PAUSE)
+        except sqlite3.Error as error:
+            self._rollback()
+            return explain(error, self._path, committing=False)
+        return StoreUnavailable(
+            f"{self._wal} cannot be emptied: some other program reads the store"
+        )
 
     def _write(self, transactions: Sequence[Batch], mark: int) -> StoreUnavailable | None:
         """One commit; what went wrong, if something did: then nothing of it happened."""
@@ -171,14 +207,15 @@ class Checkpointer:
         self._written.set()
         self._thread.join()
 
-    def start_over(self, db: sqlite3.Connection) -> None:
-        """Called by the writer, between commits, when nothing can be appended meanwhile.
+    def start_over(self, db: sqlite3.Connection) -> bool:
+        """Called by the writer, between commits, when nothing can be appended meanwhile. False: not now.
 
         Under a constant load a WAL never ends by itself: there is always something behind what the
         checkpointer has copied. A reader in its way makes this give up; the next time will do.
         """
         with self._copying:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def _run(self) -> None:
         while self._written.wait() and not self._stopping.wait(CHECKPOINT_EVERY):

@@ -49,7 +49,7 @@ class Announce:
 
 @dataclass(frozen=True)
 class Refresh:
-    """Bring the volumes that show the pod's own fields up to date."""
+    """Bring the volumes whose files follow something up to date: ConfigMaps, Secrets, the pod's own fields, tokens."""
 
 
 @dataclass(frozen=True)

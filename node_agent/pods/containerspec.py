@@ -3,11 +3,11 @@
 https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from api import quantity
-from node_agent.pods.env import environment, expand_all
+from node_agent.pods.env import expand_all
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.fingerprint import fingerprint
 from node_agent.pods.qos import oom_score_adj, request
@@ -27,16 +27,23 @@ class Run:
     next_delay: float  # seconds that the restart after it has to wait
 
 
+@dataclass(frozen=True)
+class Inside:
+    """What the container's program will find."""
+
+    env: Mapping[str, str] = field(repr=False)  # may hold secrets
+    mounts: Sequence[Mount]
+
+
 def container_spec(
     pod: Pod,
     container: Container,
     run: Run,
     sandbox: Sandbox,
     node: NodeFacts,
-    mounts: Sequence[Mount],
+    inside: Inside,
 ) -> ContainerSpec:
-    """Raises ConfigError when the environment cannot be made."""
-    env = environment(container, pod, node, sandbox.ip)
+    env = inside.env
     command, args = expand_all(container.command, env), expand_all(container.args, env)
     hostname = node.name if pod.spec.hostNetwork else hostname_of(pod)
     return ContainerSpec(
@@ -46,9 +53,9 @@ def container_spec(
         attempt=run.attempt,
         command=command or None,
         args=args or None,
-        env=tuple(({"HOSTNAME": hostname} | env).items()),
+        env=tuple({"HOSTNAME": hostname, **env}.items()),
         working_dir=container.workingDir,
-        mounts=tuple(mounts),
+        mounts=tuple(inside.mounts),
         resources=resources(pod, container, node),
         security=security(pod, container),
         tty=container.tty,

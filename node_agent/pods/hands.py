@@ -15,6 +15,7 @@ from typing import Literal
 from api import clock
 from api.client import Client, Delete
 from api.errors import Conflict, NotFound
+from node_agent.configsource import ConfigSource
 from node_agent.pods.actions import (
     Action,
     Announce,
@@ -33,7 +34,7 @@ from node_agent.pods.ending import order, remaining
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.hooks import run_hook
 from node_agent.pods.images import ImageKeeper
-from node_agent.pods.memory import Memory, Problem
+from node_agent.pods.memory import MOUNT_ERROR, Memory, Problem
 from node_agent.pods.plan import pod_grace
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.sandboxspec import host_ports, sandbox_spec
@@ -65,6 +66,7 @@ class Tools:
     publisher: StatusPublisher
     disk: PodDisk
     node: NodeFacts
+    config: ConfigSource
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Hands:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._starter = Starter(
-            tools.runtime, tools.volumes, tools.images, tools.events, tools.node
+            tools.runtime, tools.volumes, tools.images, tools.events, tools.node, tools.config
         )
 
     async def carry_out(self, action: Action, case: Case) -> None:
@@ -96,8 +98,7 @@ class Hands:
             case EndAll():
                 await self._end_all(action.grace, case)
             case Refresh():
-                await self._tools.volumes.set_up(case.view.pod)
-                case.memory.volumes_stale = False
+                await self._refresh(case)
             case Announce():
                 self._announce(action.name, case)
             case Remove():
@@ -118,14 +119,11 @@ class Hands:
             if action.changed:
                 await self._clear(case)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._tools.volumes.set_up(pod))
+                tasks.create_task(self._set_up(case))
                 made = tasks.create_task(self._sandbox(pod, action.attempt))
         except* VolumeError as errors:
-            for error in errors.exceptions:
-                if isinstance(error, VolumeError):
-                    message = f'MountVolume.SetUp failed for volume "{error.volume}" : {error}'
-                    self._say(pod, "Warning", "FailedMount", message)
-            memory.sandbox_problem = _later(memory.sandbox_problem, "FailedMount", str(errors))
+            message = "; ".join(self._failed_mount(pod, error) for error in errors.exceptions)
+            memory.sandbox_problem = _later(memory.sandbox_problem, MOUNT_ERROR, message)
         except* RuntimeFailure as errors:
             message = "; ".join(str(error) for error in errors.exceptions)
             text = f"Failed to create pod sandbox: {message}"
@@ -134,6 +132,25 @@ class Hands:
         else:
             memory.sandbox_problem, memory.network_ready = None, True
             case.view = _with_sandbox(case.view, made.result())
+
+    async def _set_up(self, case: Case) -> None:
+        """What changes from now on makes the volumes stale again."""
+        case.memory.volumes_stale = False
+        case.memory.renew_at = await self._tools.volumes.set_up(case.view.pod)
+
+    async def _refresh(self, case: Case) -> None:
+        """Files that cannot be brought up to date stay as they are; when what is missing comes, it is tried again."""
+        try:
+            await self._set_up(case)
+        except VolumeError as error:
+            self._failed_mount(case.view.pod, error)
+            case.memory.renew_at = clock.now() + timedelta(seconds=LONGEST_PAUSE)
+
+    def _failed_mount(self, pod: Pod, error: BaseException) -> str:
+        volume = error.volume if isinstance(error, VolumeError) else ""
+        message = f'MountVolume.SetUp failed for volume "{volume}" : {error}'
+        self._say(pod, "Warning", "FailedMount", message)
+        return message
 
     async def _clear(self, case: Case) -> None:
         """Remove what a dead sandbox left, before the next is made."""

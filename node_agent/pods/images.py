@@ -5,14 +5,14 @@ https://kubernetes.io/docs/concepts/containers/images/#image-pull-policy
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from node_agent.runtime import references
 from node_agent.runtime.errors import InvalidImageName, RuntimeFailure
 from node_agent.runtime.interface import Images
-from node_agent.runtime.model import ImageInfo
+from node_agent.runtime.model import ImageInfo, RegistryLogin
 from node_agent.spawning import spawn
 from proto.v1.pod_pb2 import Container
 
@@ -35,16 +35,24 @@ def pull_policy(container: Container) -> str:
     return "Always" if latest else "IfNotPresent"
 
 
+_Pull = tuple[str, tuple[RegistryLogin, ...]]
+
+
 @dataclass
 class ImageKeeper:
     """The node's images, for all of its pods."""
 
     runtime: Images
     tasks: asyncio.TaskGroup
-    _pulls: dict[str, asyncio.Task[ImageInfo | RuntimeFailure]] = field(default_factory=dict)
+    _pulls: dict[_Pull, asyncio.Task[ImageInfo | RuntimeFailure]] = field(default_factory=dict)
 
-    async def ensure(self, container: Container, say: Say) -> ImageInfo:
-        """The image, pulled if the policy says so. Raises ImageProblem, RuntimeFailure."""
+    async def ensure(
+        self, container: Container, say: Say, logins: Sequence[RegistryLogin] = ()
+    ) -> ImageInfo:
+        """The image, pulled if the policy says so, with the first login that is accepted.
+
+        Raises ImageProblem, RuntimeFailure.
+        """
         image = container.image
         try:
             policy, present = pull_policy(container), await self.runtime.image_present(image)
@@ -58,15 +66,16 @@ class ImageKeeper:
             message = f'Container image "{image}" is not present with pull policy of Never'
             say("Warning", "ErrImageNeverPull", message)
             raise ImageProblem("ErrImageNeverPull", message)
-        return await self._pull(image, say)
+        return await self._pull(image, say, tuple(logins))
 
-    async def _pull(self, image: str, say: Say) -> ImageInfo:
+    async def _pull(self, image: str, say: Say, logins: tuple[RegistryLogin, ...]) -> ImageInfo:
         say("Normal", "Pulling", f'Pulling image "{image}"')
         loop = asyncio.get_running_loop()
         began = loop.time()
-        if image not in self._pulls:
-            self._pulls[image] = spawn(self.tasks, self._fetch(image))
-        outcome = await asyncio.shield(self._pulls[image])
+        key = (image, logins)  # whoever has no login does not profit from another's
+        if key not in self._pulls:
+            self._pulls[key] = spawn(self.tasks, self._fetch(image, logins))
+        outcome = await asyncio.shield(self._pulls[key])
         if isinstance(outcome, RuntimeFailure):
             say("Warning", "Failed", f'Failed to pull image "{image}": {outcome}')
             say("Warning", "Failed", "Error: ErrImagePull")
@@ -79,10 +88,17 @@ class ImageKeeper:
         say("Normal", "Pulled", message)
         return outcome
 
-    async def _fetch(self, image: str) -> ImageInfo | RuntimeFailure:
+    async def _fetch(
+        self, image: str, logins: tuple[RegistryLogin, ...]
+    ) -> ImageInfo | RuntimeFailure:
+        outcome: ImageInfo | RuntimeFailure = RuntimeFailure("nothing was tried")
         try:
-            return await self.runtime.pull(image)
-        except RuntimeFailure as error:
-            return error
+            for login in logins or (None,):
+                try:
+                    outcome = await self.runtime.pull(image, login=login)
+                    break
+                except RuntimeFailure as error:
+                    outcome = error
         finally:
-            self._pulls.pop(image, None)
+            self._pulls.pop((image, logins), None)
+        return outcome

@@ -4,10 +4,11 @@ After a restart of the agent the memory is empty, and nothing is wrong: probes a
 termination gets its full grace period again. One owner: the pod's worker, and the hands that work for it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+CONFIG_ERROR, MOUNT_ERROR = "CreateContainerConfigError", "FailedMount"
 ProbeKind = Literal["startup", "liveness", "readiness"]
 
 
@@ -63,8 +64,19 @@ class Memory:
     vanished: bool = False  # the object is gone from the server
     network_ready: bool = False  # the sandbox's network is wired
     taken_down: bool = False  # sandbox stopped, network and volumes given back
-    volumes_stale: bool = False  # the pod has changed; its downwardAPI volumes have not yet
+    volumes_stale: bool = False  # what its volumes show has changed; they have not yet
+    renew_at: datetime | None = None  # when a token in its volumes is to be renewed
     retry_at: datetime | None = None  # the last step failed: not before this time
+
+    def config_changed(self, now: datetime) -> None:
+        """A ConfigMap or Secret of the pod has changed: whoever waits for one need not wait any longer."""
+        self.volumes_stale = True
+        for name, problem in self.problems.items():
+            if problem.reason == CONFIG_ERROR:
+                self.problems[name] = replace(problem, retry_at=min(problem.retry_at, now))
+        waiting = self.sandbox_problem
+        if waiting is not None and waiting.reason == MOUNT_ERROR:
+            self.sandbox_problem = replace(waiting, retry_at=min(waiting.retry_at, now))
 
     def forget_runs(self, alive: set[str]) -> None:
         """Drop what is about containers that are no more."""

@@ -107,10 +107,13 @@ def _containers(s: _Situation) -> Plan:
     steps, initialized = _init(s)
     if initialized:
         steps = [*steps, *(_next(s, c, s.view.latest(c.name)) for c in s.view.pod.spec.containers)]
-    actions: list[Action] = [Refresh()] if s.memory.volumes_stale else []
-    actions += [action for step in steps for action in step.actions]
+    renew_at = s.memory.renew_at
+    stale = s.memory.volumes_stale or (renew_at is not None and renew_at <= s.now)
+    actions: list[Action] = [action for step in steps for action in step.actions]
+    actions += [Refresh()] if stale else []
     actions += _superfluous(s.view)
-    return Plan(tuple(actions), min((p.wake for p in steps if p.wake), default=None))
+    wakes = [wake for wake in (renew_at, *(p.wake for p in steps)) if wake is not None]
+    return Plan(tuple(actions), min(wakes, default=None))
 
 
 def _condemned(s: _Situation) -> tuple[Stop, ...]:

@@ -1,19 +1,22 @@
 """Bringing one container up: image, configuration, creation, start, postStart hook; each with its own way to fail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Literal
 
 from api import clock
-from node_agent.pods import backoff
+from api.configrefs import of_container, of_pulls
+from node_agent.configsource import ConfigSource
+from node_agent.pods import backoff, keyring
 from node_agent.pods.actions import Start
-from node_agent.pods.containerspec import Run, container_spec
-from node_agent.pods.env import environment
+from node_agent.pods.containerspec import Inside, Run, container_spec
+from node_agent.pods.env import Surroundings, environment, skipped
 from node_agent.pods.facts import ConfigError, NodeFacts
 from node_agent.pods.hooks import run_hook
-from node_agent.pods.images import ImageKeeper, ImageProblem
-from node_agent.pods.memory import Memory, Problem
+from node_agent.pods.images import ImageKeeper, ImageProblem, Say
+from node_agent.pods.memory import CONFIG_ERROR, Memory, Problem
 from node_agent.pods.seams import Events
 from node_agent.pods.security import check_non_root
 from node_agent.pods.view import View
@@ -25,9 +28,11 @@ from node_agent.runtime.errors import (
     RuntimeUnavailable,
 )
 from node_agent.runtime.interface import Runtime
-from node_agent.runtime.model import ContainerSpec
+from node_agent.runtime.model import ContainerSpec, RegistryLogin
 from node_agent.volumes.errors import VolumeError
 from node_agent.volumes.store import Volumes
+from proto.v1.config_pb2 import Secret
+from proto.v1.pod_pb2 import Container, Pod
 
 CONFIG_PAUSE = 10.0  # seconds until a configuration that was wrong is looked at again
 HOOK_GRACE = 2.0  # seconds for a container whose postStart hook failed
@@ -40,6 +45,7 @@ class Starter:
     images: ImageKeeper
     events: Events
     node: NodeFacts
+    config: ConfigSource
 
     async def start(self, action: Start, view: View, memory: Memory) -> None:
         """What fails is noted in `memory.problems`. Raises RuntimeFailure when the runtime itself fails."""
@@ -49,10 +55,10 @@ class Starter:
         except ImageProblem as error:
             memory.problems[name] = _pull_problem(memory.problems.get(name), error)
         except ConfigError as error:
-            self._failed(view, memory, name, "CreateContainerConfigError", str(error))
+            self._failed(view, memory, name, CONFIG_ERROR, str(error))
         except VolumeError as error:
             text = f'failed to mount volume "{error.volume}": {error}'
-            self._failed(view, memory, name, "CreateContainerConfigError", text)
+            self._failed(view, memory, name, CONFIG_ERROR, text)
         except (ContainerCreateError, ImageUnavailable) as error:
             self._failed(view, memory, name, "CreateContainerError", str(error))
         except ContainerStartError as error:
@@ -62,9 +68,10 @@ class Starter:
 
     async def _start(self, action: Start, view: View, memory: Memory) -> None:
         container, say = action.container, partial(self._say, view, action.container.name)
-        image = await self.images.ensure(container, say)
+        logins = await self._logins(view.pod, container, say)
+        image = await self.images.ensure(container, say, logins)
         check_non_root(view.pod, container, image.user)
-        spec = await self._spec(action, view)
+        spec = await self._spec(action, view, say)
         container_id = await self.runtime.create_container(spec)
         say("Normal", "Created", f"Created container: {container.name}")
         if container.lifecycle.HasField("postStart"):
@@ -76,14 +83,40 @@ class Starter:
         finally:
             memory.hooked.discard(container_id)
 
-    async def _spec(self, action: Start, view: View) -> ContainerSpec:
+    async def _logins(self, pod: Pod, container: Container, say: Say) -> Sequence[RegistryLogin]:
+        """With what to log in to the image's registry. A Secret that is missing may not be needed."""
+        wanted = of_pulls(pod.spec, pod.metadata.namespace)
+        if not wanted:
+            return ()
+        try:
+            found = await self.config.contents(frozenset(wanted))
+        except ConfigError:
+            found = {}
+        missing = [each.name for each in wanted if found.get(each) is None]
+        if missing:
+            told = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+            told += "attempting to pull the image may not succeed."
+            say("Warning", "FailedToRetrieveImagePullSecret", told)
+        secrets = [secret for each in wanted if isinstance(secret := found.get(each), Secret)]
+        return keyring.logins(container.image, secrets)
+
+    async def _spec(self, action: Start, view: View, say: Say) -> ContainerSpec:
         pod, container, sandbox = view.pod, action.container, view.sandbox
         if sandbox is None:
             raise RuntimeUnavailable(f"pod {pod.metadata.name} has no sandbox any more")
-        env = environment(container, pod, self.node, sandbox.ip)
+        named = of_container(container, pod.metadata.namespace)
+        contents = await self.config.contents(named) if named else {}
+        around = Surroundings(self.node, sandbox.ip, contents)
+        env = environment(container, pod, around)
+        for source, keys in skipped(container, pod, around):
+            told = (
+                f"Keys [{', '.join(keys)}] from the EnvFrom {source} were skipped since they are "
+            )
+            told += "considered invalid environment variable names."
+            say("Warning", "InvalidEnvironmentVariableNames", told)
         mounts = await self.volumes.mounts(pod, container, env)
         run = Run(action.attempt, action.next_delay)
-        return container_spec(pod, container, run, sandbox, self.node, mounts)
+        return container_spec(pod, container, run, sandbox, self.node, Inside(env, mounts))
 
     async def _post_start(
         self, action: Start, view: View, memory: Memory, container_id: str

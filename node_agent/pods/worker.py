@@ -25,6 +25,7 @@ from node_agent.pods.view import View
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.model import PodRecord
 from node_agent.spawning import spawn
+from node_agent.volumes.contents import is_made_of_files
 from proto.v1.pod_pb2 import Pod, PodStatus
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class PodWorker:
         self.pod = pod
         self.memory = Memory()
         self.record = PodRecord(pod.metadata.uid)
+        self.memory.volumes_stale = any(map(is_made_of_files, pod.spec.volumes))
         self._tools, self._hands, self._place = tools, hands, place
         self._ask, self._moment = ask, moment
         self._reported = PodStatus()
@@ -87,6 +89,11 @@ class PodWorker:
         lifetime.refuse(self.memory, reason, message, clock.now())
         self._attention.set()
 
+    def _config_changed(self) -> None:
+        """A ConfigMap or Secret that the pod names is another one now."""
+        self.memory.config_changed(clock.now())
+        self._attention.set()
+
     def observe(self, record: PodRecord, began: int) -> None:
         """What the runtime has of the pod, by a list that was begun at the moment `began`."""
         if began < self._acted_at:
@@ -100,6 +107,13 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until nothing is left of the pod."""
+        self._tools.config.follow(self.pod, self._config_changed)
+        try:
+            await self._live()
+        finally:
+            self._tools.config.leave(self.pod.metadata.uid)
+
+    async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             watch = HealthWatch(
                 self.memory, self._tools.runtime, self._tools.events, tasks, self._attention.set
@@ -209,6 +223,8 @@ class PodWorker:
 
 def _shown(pod: Pod) -> tuple[dict[str, str], dict[str, str]] | None:
     """What the pod's own volumes show of it and may change."""
-    if not any(volume.HasField("downwardAPI") for volume in pod.spec.volumes):
+    if not any(
+        volume.HasField("downwardAPI") or volume.projected.sources for volume in pod.spec.volumes
+    ):
         return None
     return dict(pod.metadata.labels), dict(pod.metadata.annotations)

@@ -216,6 +216,10 @@ class HollowRuntime:
         if self._runs(container_id):
             self._exit(container_id, 128 + signals.Signals[signal])
 
+    def asked_for(self, container_id: str) -> ContainerSpec:
+        """What the container would run as, if it ran."""
+        return self._specs[container_id]
+
     async def remove_container(self, container_id: str) -> None:
         await self.kill(container_id)
         self._specs.pop(container_id, None)

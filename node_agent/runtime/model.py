@@ -125,7 +125,7 @@ class ContainerSpec:
     attempt: int = 0  # the restart count of the pod's container
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
@@ -188,7 +188,7 @@ class RegistryLogin:
     """What an imagePullSecret holds for one registry."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)

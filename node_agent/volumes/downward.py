@@ -1,22 +1,21 @@
 """downwardAPI volumes: facts about the pod as files, which follow when its labels or annotations change. Pure."""
 
+from collections.abc import Sequence
+
 from node_agent.pods.facts import NodeFacts, field_value, resource_value
 from node_agent.volumes.atomic import File
-from proto.v1.pod_pb2 import DownwardAPIVolumeSource, Pod
-
-DEFAULT_MODE = 0o644
+from proto.v1.pod_pb2 import DownwardAPIVolumeFile, Pod
 
 
-def files(source: DownwardAPIVolumeSource, pod: Pod, node: NodeFacts) -> dict[str, File]:
-    """The files by their relative paths. Raises ConfigError."""
-    default = source.defaultMode if source.HasField("defaultMode") else DEFAULT_MODE
-    if pod.spec.securityContext.HasField("fsGroup"):
-        default |= 0o440  # the group is to read them
+def files(
+    items: Sequence[DownwardAPIVolumeFile], mode: int, pod: Pod, node: NodeFacts
+) -> dict[str, File]:
+    """The files by their relative paths; `mode` is for those that say none. Raises ConfigError."""
     told = {}
-    for item in source.items:
+    for item in items:
         if item.HasField("resourceFieldRef"):
             text = resource_value(item.resourceFieldRef, pod, None, node)
         else:
             text = field_value(item.fieldRef, pod, node, "", whole=True)
-        told[item.path] = File(text.encode(), item.mode if item.HasField("mode") else default)
+        told[item.path] = File(text.encode(), item.mode if item.HasField("mode") else mode)
     return told

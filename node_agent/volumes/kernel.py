@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_MS_BIND, _MNT_DETACH, _UMOUNT_NOFOLLOW = 4096, 2, 8
+_MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND = 2, 4, 32, 4096
+_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 _SYS_OPENAT2 = 437  # the same number on every architecture
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08
 
@@ -33,6 +34,22 @@ def mount_tmpfs(target: Path, options: str) -> None:
     """`options` as of mount(8): size=…,mode=…"""
     args = (b"tmpfs", os.fsencode(target), b"tmpfs", 0, options.encode())
     _check(_libc.mount(*args), str(target))
+
+
+def mount_secrets(target: Path, size: int) -> None:
+    """A tmpfs of `size` bytes for files that are only read; where there is one, it gets that size.
+
+    Its pages never go to swap, which is a disk, on kernels that can promise it (6.4).
+    """
+    again = _MS_REMOUNT if target.is_mount() else 0
+    flags = _MS_NOSUID | _MS_NODEV | again
+    for options in (f"size={size},mode=755,noswap", f"size={size},mode=755"):
+        args = (b"tmpfs", os.fsencode(target), b"tmpfs", flags, options.encode())
+        if _libc.mount(*args) == 0:
+            return
+        if ctypes.get_errno() != errno.EINVAL:
+            break
+    _check(-1, str(target))
 
 
 def bind(source: str, target: Path) -> None:

@@ -14,14 +14,17 @@ from node_agent.volumes import kernel
 _LOOK = os.O_PATH
 
 
-def bind(volume: Path, sub_path: str, target: Path) -> Path:
-    """Mount `volume`/`sub_path` at `target`, made if it is missing. Raises OSError with words for people."""
+def bind(volume: Path, sub_path: str, target: Path, *, make: bool = True) -> Path:
+    """Mount `volume`/`sub_path` at `target`. Raises OSError with words for people.
+
+    `make`: a part that is missing is made, as a directory.
+    """
     parts = Path(sub_path).parts
     if Path(sub_path).is_absolute() or ".." in parts:
         raise OSError(f'subPath "{sub_path}" must be relative and without ".."')
     root = os.open(volume, _LOOK | os.O_DIRECTORY)
     try:
-        found = _open(root, parts)
+        found = _open(root, parts) if make else kernel.open_beneath(root, sub_path, _LOOK)
     except OSError as error:
         raise OSError(f'subPath "{sub_path}" leads nowhere in its volume: {error}') from error
     finally:

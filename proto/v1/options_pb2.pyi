@@ -10,7 +10,7 @@ RULE_FIELD_NUMBER: _ClassVar[int]
 rule: _descriptor.FieldDescriptor
 
 class Rule(_message.Message):
-    __slots__ = ("required", "immutable", "mergeKey", "mergeSet", "retainKeys", "quantity", "values", "min", "max", "format", "micro", "intOrString", "maxLength")
+    __slots__ = ("required", "immutable", "mergeKey", "mergeSet", "retainKeys", "quantity", "values", "min", "max", "format", "micro", "intOrString", "maxLength", "hidden")
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
     IMMUTABLE_FIELD_NUMBER: _ClassVar[int]
     MERGEKEY_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class Rule(_message.Message):
     MICRO_FIELD_NUMBER: _ClassVar[int]
     INTORSTRING_FIELD_NUMBER: _ClassVar[int]
     MAXLENGTH_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
     required: bool
     immutable: bool
     mergeKey: str
@@ -37,4 +38,5 @@ class Rule(_message.Message):
     micro: bool
     intOrString: bool
     maxLength: int
-    def __init__(self, required: _Optional[bool] = ..., immutable: _Optional[bool] = ..., mergeKey: _Optional[str] = ..., mergeSet: _Optional[bool] = ..., retainKeys: _Optional[bool] = ..., quantity: _Optional[bool] = ..., values: _Optional[_Iterable[str]] = ..., min: _Optional[int] = ..., max: _Optional[int] = ..., format: _Optional[str] = ..., micro: _Optional[bool] = ..., intOrString: _Optional[bool] = ..., maxLength: _Optional[int] = ...) -> None: ...
+    hidden: bool
+    def __init__(self, required: _Optional[bool] = ..., immutable: _Optional[bool] = ..., mergeKey: _Optional[str] = ..., mergeSet: _Optional[bool] = ..., retainKeys: _Optional[bool] = ..., quantity: _Optional[bool] = ..., values: _Optional[_Iterable[str]] = ..., min: _Optional[int] = ..., max: _Optional[int] = ..., format: _Optional[str] = ..., micro: _Optional[bool] = ..., intOrString: _Optional[bool] = ..., maxLength: _Optional[int] = ..., hidden: _Optional[bool] = ...) -> None: ...

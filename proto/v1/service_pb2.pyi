@@ -335,3 +335,77 @@ class PortForwardResponse(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class EncryptionStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class EncryptionStatus(_message.Message):
+    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    UNFINISHED_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    rules: _containers.RepeatedCompositeFieldContainer[EncryptionRule]
+    plain: int
+    behind: int
+    lost: _containers.RepeatedCompositeFieldContainer[LostObject]
+    unfinished: _containers.RepeatedScalarFieldContainer[str]
+    shared: bool
+    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ...) -> None: ...
+
+class EncryptionRule(_message.Message):
+    __slots__ = ("resources", "keys")
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    resources: _containers.RepeatedScalarFieldContainer[str]
+    keys: _containers.RepeatedCompositeFieldContainer[EncryptionKey]
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[_Union[EncryptionKey, _Mapping]]] = ...) -> None: ...
+
+class EncryptionKey(_message.Message):
+    __slots__ = ("provider", "name", "objects")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    name: str
+    objects: int
+    def __init__(self, provider: _Optional[str] = ..., name: _Optional[str] = ..., objects: _Optional[int] = ...) -> None: ...
+
+class LostObject(_message.Message):
+    __slots__ = ("object", "why")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    why: str
+    def __init__(self, object: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class RotateKeyRequest(_message.Message):
+    __slots__ = ("onlyServer",)
+    ONLYSERVER_FIELD_NUMBER: _ClassVar[int]
+    onlyServer: bool
+    def __init__(self, onlyServer: _Optional[bool] = ...) -> None: ...
+
+class ReencryptRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemoveKeyRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class KeyProgress(_message.Message):
+    __slots__ = ("step", "done", "total")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    done: int
+    total: int
+    def __init__(self, step: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.secrets.store import EncryptedStore
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
+from tests.encryption import ring
 from tests.etcd_server import EtcdServers
 
 Scenario = Callable[[Store], Coroutine[None, None, None]]
@@ -34,12 +36,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return servers.url
 
 
-@pytest.fixture
-def run(store_url: str) -> Run:
+@pytest.fixture(params=["plain", "encrypted"])
+def run(request: pytest.FixtureRequest, store_url: str) -> Run:
     """Runs a scenario on a store of its own, then sees that nothing is left of it."""
 
     async def whole(scenario: Scenario) -> None:
         store = await open_store(store_url)
+        if request.param == "encrypted":
+            store = EncryptedStore(store, ring())
         try:
             async with asyncio.timeout(120):
                 await scenario(store)

@@ -402,3 +402,51 @@ asyncio.run(main())
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
     assert asyncio.run(fill(path, 1)) == 1
+
+
+def disk(path: Path) -> bytes:
+    """Everything that is on it."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_scrubbing_leaves_nothing_of_what_was_compacted(path: Path) -> None:
+    """Not in the file, not in free pages, not in the WAL; what is there now stays."""
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path)
+        for number in range(200):
+            await store.txn({}, {f"/k{number}": b"swordfish %d " % number * 100})
+        for number in range(200):
+            await store.txn({}, {f"/k{number}": b"sardine" if number % 2 else None})
+        assert b"swordfish" in disk(path)
+        await store.compact(await store.revision())
+        await store.scrub()
+        assert b"swordfish" not in disk(path)
+        assert len((await store.list("/")).items) == 100
+        await store.txn({}, {"/after": b"herring"})
+        await store.close()
+        assert b"swordfish" not in disk(path)
+
+    asyncio.run(main())
+
+
+def test_scrubbing_says_when_another_program_reads_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is held up by it, and the next time will do."""
+    monkeypatch.setattr(sqlite_writer, "SCRUB_ATTEMPTS", 2)
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path)
+        await store.txn({}, {"/a": b"1"})
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT count(*) FROM log").fetchone()
+            with pytest.raises(StoreUnavailable, match="some other program reads the store"):
+                await store.scrub()
+            assert await store.txn({}, {"/a": b"2"}) == 2
+        await store.scrub()
+        assert path.with_name("store.db-wal").stat().st_size == 0
+        await store.close()
+
+    asyncio.run(main())

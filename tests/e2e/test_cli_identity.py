@@ -51,6 +51,11 @@ spec:
         "created"
         in mine.ok("config", "set-context", "jane", "--cluster=helmling", "--user=jane").out
     )
+    assert 'User "jane" cannot list resource "nodes" in API group "" at the cluster scope' in (
+        mine.fails("get", "nodes", "--context=jane")
+    )
+    hollow.ok("create", "clusterrole", "looks", "--verb=get,list", "--resource=nodes")
+    hollow.ok("create", "clusterrolebinding", "dev", "--clusterrole=looks", "--group=dev")
     mine.ok("get", "nodes", "--context=jane")
     assert (tmp_path / "conf").stat().st_mode & 0o777 == 0o600
     shown = mine.ok("config", "view").out
@@ -153,7 +158,8 @@ def test_a_token_at_the_command_line(hollow: Cli) -> None:
     bearer = hollow.ok("token", "create").out.strip().rpartition("::")[2]
     command = hollow.ok("token", "create", "--print-join-command").out.split()
     (where,) = (word.removeprefix("--join=") for word in command if word.startswith("--join="))
-    hollow.ok("get", "nodes", f"--server={where}", f"--token={bearer}")
+    said = hollow.ok("auth", "whoami", f"--server={where}", f"--token={bearer}").out
+    assert "system:bootstrappers" in said
     said = hollow.fails("get", "nodes", f"--server={where}", "--token=abcdef.0123456789abcdef")
     assert said.startswith(
         "error: You must be logged in to the server (Unauthorized: the token is not known"

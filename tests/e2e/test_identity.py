@@ -22,6 +22,7 @@ import pytest
 
 from api import clock, jointoken, kinds, rpc
 from api.certificates import holder_of, new_key, signing_request
+from api.client import Selection
 from api.errors import ApiError, Forbidden, NotFound, Unauthorized, Unavailable
 from api.grpc_client import GrpcClient, connect
 from api.identities import agent_host
@@ -48,6 +49,7 @@ from proto.v1.certificates_pb2 import (
 )
 from proto.v1.cluster_pb2 import Namespace, Node
 from proto.v1.meta_pb2 import ObjectMeta
+from proto.v1.rbac_pb2 import ClusterRoleBinding, RoleRef, Subject
 from proto.v1.service_pb2 import ContainerTarget, LogsRequest
 from tests.apiserver import until
 from tests.e2e.cli_runner import Cli
@@ -167,7 +169,7 @@ def test_certificates_that_let_nobody_in(tmp_path: Path) -> None:
         assert "was signed by another authority than the kubeconfig's" in await told(
             here.address, elsewhere
         )
-        assert await told(here.address, here.identity("jane")) == "let in"
+        assert await told(here.address, here.identity("jane", "system:masters")) == "let in"
         for intruder in (bare, expired, foreign, elsewhere):
             async with connect(here.address, intruder) as client:
                 with pytest.raises(Unavailable):
@@ -381,6 +383,12 @@ def test_who_asked_is_not_the_clients_to_say(tmp_path: Path) -> None:
         asked = CertificateSigningRequest(metadata=ObjectMeta(name="liar"), spec=spec)
         asked.status.certificate = b"mine"
         asked.status.conditions.add(type="Approved", status="True")
+        binding = ClusterRoleBinding(
+            metadata=ObjectMeta(name="dev"),
+            subjects=[Subject(kind="Group", name="dev")],
+            roleRef=RoleRef(kind="ClusterRole", name="system:node-bootstrapper"),
+        )
+        await here.client.create(binding)
         async with connect(here.address, here.identity("jane", "dev")) as client:
             made = await client.create(asked)
         assert made.spec.username == "jane"
@@ -529,16 +537,19 @@ def test_certificates_of_seconds_and_no_call_fails(tmp_path: Path) -> None:
         async with connect(here.address, mine.identity) as client, agent(mine) as port:
             mine.renewed = client.become
             async with asyncio.TaskGroup() as tasks:
-                informer = Informer(client, Namespace)  # its watch goes on, whatever the connection
+                itself = Selection(fields="metadata.name=n1")
+                informer = Informer(
+                    client, Node, itself
+                )  # its watch goes on, whatever the connection
                 running = [tasks.create_task(loop) for loop in (mine.run(client), informer.run())]
                 while len(seen) < 3:
                     seen.add(mine.identity.certificate)
-                    await client.get(Namespace, "default")
+                    await client.version()
                     await here.alive()  # a new handshake, with what admin.conf says now
                     assert isinstance(await logs(port, "n1", admin_of(here.data_dir)), NotFound)
                     await asyncio.sleep(0.02)
-                await client.create(Namespace(metadata=ObjectMeta(name="late")))
-                await until(lambda: "late" in informer.objects)
+                await client.create(Node(metadata=ObjectMeta(name="n1")))
+                await until(lambda: "n1" in informer.objects)
                 for task in running:
                     task.cancel()
             first = Credentials(tmp_path / "n1", "n1")
@@ -555,7 +566,7 @@ async def _ask_for_ever(client: GrpcClient) -> None:
 
 def test_a_connection_ends_with_its_certificate(tmp_path: Path) -> None:
     async def scenario(here: Cluster) -> None:
-        async with connect(here.address, here.identity("jane", life=3)) as client:
+        async with connect(here.address, here.identity("jane", "system:masters", life=3)) as client:
             await client.get(Namespace, "default")
             with pytest.raises(Unauthorized, match="the certificate of jane expired"):
                 await _ask_for_ever(client)

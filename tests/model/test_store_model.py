@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from control_plane.secrets.configuration import PLAIN
+from control_plane.secrets.store import EncryptedStore
 from control_plane.store.contract import (
     ABSENT,
     Batch,
@@ -25,7 +27,12 @@ from control_plane.store.contract import (
     Store,
 )
 from control_plane.store.open import open_store
+from tests import encryption
 from tests.etcd_server import EtcdServers
+
+OLD, NEW = encryption.key("old"), encryption.key("new")
+# All of them read what the others write.
+RINGS = [encryption.ring(*keys) for keys in ((OLD, NEW), (NEW, OLD), (PLAIN, OLD, NEW))]
 
 KEYS = ["/a", "/a/b", "/a/c", "/a0", "/b"]
 PREFIXES = ["/", "/a", "/a/", "/b"]
@@ -46,14 +53,21 @@ class Subject:
         self.url = url
 
     async def open(self) -> None:
-        self.store: Store = await open_store(self.url)
+        self.store: Store = await self._opened()
         self.base = await self.store.revision()
 
     async def reopen(self) -> None:
-        if self.url.startswith("memory"):
+        if "memory" in self.url:
             return  # it would forget everything; the others must not
         await self.store.close()
-        self.store = await open_store(self.url)
+        self.store = await self._opened()
+
+    async def _opened(self) -> Store:
+        """A plain one, or an encrypted one."""
+        inner = self.url.removeprefix("encrypted+")
+        return await (
+            open_store(inner) if inner == self.url else encryption.open_encrypted(inner, OLD, NEW)
+        )
 
     def absolute(self, revision: int) -> int:
         return revision + self.base if revision else revision
@@ -169,6 +183,13 @@ class StoresAgree(RuleBasedStateMachine):
     def now(self) -> int:
         return int(self.all(lambda subject: subject.transact({}, {})))
 
+    @rule(number=st.integers(0, len(RINGS) - 1))
+    def change_keys(self, number: int) -> None:
+        """As a rotation does, forwards and backwards: nobody above can tell."""
+        for subject in self.subjects:
+            if isinstance(subject.store, EncryptedStore):
+                self.wait(subject.store.use(RINGS[number]))
+
     @rule()
     def reopen(self) -> None:
         for subject in self.subjects:
@@ -207,6 +228,12 @@ def servers(tmp_path: Path) -> Iterator[EtcdServers]:
 
 def test_sqlite_agrees_with_memory() -> None:
     agree(["sqlite://{directory}/store.db"], lambda: None, examples=60)
+
+
+def test_encrypted_stores_agree_with_memory() -> None:
+    """Who uses them cannot tell."""
+    encrypted = ["encrypted+memory://", "encrypted+sqlite://{directory}/store.db"]
+    agree(encrypted, lambda: None, examples=40)
 
 
 @pytest.mark.etcd

@@ -7,8 +7,8 @@ import pytest
 
 from node_agent.network.rules import HostPort
 from node_agent.pods.admission import refusal
-from node_agent.pods.containerspec import Run, container_spec
-from node_agent.pods.env import environment, expand
+from node_agent.pods.containerspec import Inside, Run, container_spec
+from node_agent.pods.env import Surroundings, environment, expand
 from node_agent.pods.facts import ConfigError, NodeFacts, field_value, resource_value
 from node_agent.pods.qos import oom_score_adj
 from node_agent.pods.requests import pod_request
@@ -64,7 +64,7 @@ def test_an_environment_in_its_order() -> None:
     made.env.add(name="LATE", value="x")
     made.env.add(name="BOTH", value="$(LATE)$(EARLY)")
     made.env.add(name="IP").valueFrom.fieldRef.fieldPath = "status.podIP"
-    assert environment(made, pod(made), NODE, "10.0.0.2") == {
+    assert environment(made, pod(made), Surroundings(NODE, "10.0.0.2")) == {
         "EARLY": "$(LATE)",
         "LATE": "x",
         "BOTH": "x$(LATE)",
@@ -148,7 +148,8 @@ def test_a_container_specification() -> None:
     made = Container(name="app", image="a:1", command=["$(X)"], args=["$$(X)"])
     made.env.add(name="X", value="1")
     made.resources.limits["cpu"] = "500m"
-    spec = container_spec(pod(made), made, Run(3, 40.0), shell(2), NODE, [])
+    inside = Inside(environment(made, pod(made), Surroundings(NODE, "")), [])
+    spec = container_spec(pod(made), made, Run(3, 40.0), shell(2), NODE, inside)
     assert (spec.command, spec.args, spec.attempt) == (("1",), ("$(X)",), 3)
     assert dict(spec.env) == {"HOSTNAME": "web", "X": "1"}
     assert spec.labels == {"sandbox": "2", "backoff": "40"}

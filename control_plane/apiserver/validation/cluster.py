@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from api import names
 from api.errors import Cause
+from control_plane.apiserver.policies import podsecurity
 from control_plane.apiserver.validation import causes
 from proto.v1.cluster_pb2 import Event, Namespace, Node
 
@@ -60,6 +61,17 @@ def validate_namespace(namespace: Namespace) -> list[Cause]:
             told = "name is neither a standard finalizer name nor is it fully qualified"
             found.append(causes.invalid(place, finalizer, told))
     return found
+
+
+def validate_new_namespace(namespace: Namespace) -> list[Cause]:
+    return validate_namespace(namespace) + podsecurity.wrong_labels(namespace.metadata.labels)
+
+
+def validate_namespace_update(new: Namespace, old: Namespace) -> list[Cause]:
+    """Labels that were wrong before may stay as they are."""
+    before = podsecurity.wrong_labels(old.metadata.labels)
+    after = podsecurity.wrong_labels(new.metadata.labels)
+    return after if after != before else []
 
 
 def validate_namespace_status(new: Namespace, old: Namespace) -> list[Cause]:

@@ -47,7 +47,7 @@ def _container(spec: PodSpec, container: Container, path: str) -> list[Cause]:
     found = validate_image(container, path)
     if container.ports:
         found += _ports(spec, container, path)
-    if container.env:
+    if container.env or container.envFrom:
         found += validate_environment(container, path)
     if container.volumeMounts:
         found += validate_mounts(container, spec.volumes, path)

@@ -1,11 +1,19 @@
 """Environment variables, and the references to the pod's own fields and resources that they and volumes use (S#44)."""
 
 import re
+from collections.abc import Sequence
 
 from api import names
 from api.errors import Cause
 from control_plane.apiserver.validation import causes
-from proto.v1.pod_pb2 import Container, EnvVar, ObjectFieldSelector, ResourceFieldSelector
+from proto.v1.pod_pb2 import (
+    Container,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+)
 
 ENV_FIELDS = (
     "metadata.name",
@@ -31,6 +39,7 @@ _RESOURCES = tuple(
     for part in ("limits", "requests")
     for name in ("cpu", "memory", "ephemeral-storage")
 )
+_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 _CPU_DIVISORS = ("1m", "1")
 _BYTE_DIVISORS = (
     "1",
@@ -44,6 +53,8 @@ def validate_environment(container: Container, path: str) -> list[Cause]:
     for index, variable in enumerate(container.env):
         if variable.HasField("valueFrom"):
             found += _source(variable, f"{path}.env[{index}].valueFrom")
+    for index, source in enumerate(container.envFrom):
+        found += _one_of(source, ("configMapRef", "secretRef"), f"{path}.envFrom[{index}]")
     return found
 
 
@@ -84,16 +95,19 @@ def _source(variable: EnvVar, path: str) -> list[Cause]:
     if variable.value:
         told = "may not be specified when `value` is not empty"
         found.append(causes.invalid(path, "", told))
-    has_field, has_resource = source.HasField("fieldRef"), source.HasField("resourceFieldRef")
-    if has_field and has_resource:
-        found.append(
-            causes.invalid(path, "", "may not have more than one field specified at a time")
-        )
-    if not has_field and not has_resource:
-        told = "must specify one of: `fieldRef`, `resourceFieldRef`"
-        found.append(causes.invalid(path, "", told))
-    if has_field:
+    found += _one_of(source, _SOURCES, path)
+    if source.HasField("fieldRef"):
         found += validate_field(source.fieldRef, ENV_FIELDS, f"{path}.fieldRef")
-    if has_resource:
+    if source.HasField("resourceFieldRef"):
         found += validate_resource(source.resourceFieldRef, f"{path}.resourceFieldRef")
     return found
+
+
+def _one_of(source: EnvVarSource | EnvFromSource, names: Sequence[str], path: str) -> list[Cause]:
+    given = [name for name in names if source.HasField(name)]
+    if len(given) > 1:
+        return [causes.invalid(path, "", "may not have more than one field specified at a time")]
+    if given:
+        return []
+    choices = ", ".join(f"`{name}`" for name in names)
+    return [causes.invalid(path, "", f"must specify one of: {choices}")]

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from api import names
 from api.names import shape, too_long
@@ -23,6 +24,11 @@ _HEADER_SHAPE = shape(
     "a valid HTTP header must consist of alphanumeric characters or '-'",
     "[-A-Za-z0-9]+",
     ("X-Header-Name",),
+)
+_KEY_SHAPE = shape(
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    "[-._a-zA-Z0-9]+",
+    ("key.name", "KEY_NAME", "key-name"),
 )
 _SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 
@@ -83,6 +89,30 @@ def sysctl_name(text: str) -> tuple[str, ...]:
     return () if re.fullmatch(_SYSCTL, text) else (f"must have the form of {_SYSCTL}",)
 
 
+@lru_cache(maxsize=4096)
+def config_key(text: str) -> tuple[str, ...]:
+    """A key of a ConfigMap or Secret: a file name that leads nowhere else, and hides nothing of ours ("..data")."""
+    checks = (
+        (len(text) > 253, too_long(253)),
+        (re.fullmatch("[-._a-zA-Z0-9]+", text) is None, _KEY_SHAPE),
+        (text == ".", "must not be '.'"),
+        (text == "..", "must not be '..'"),
+        (text.startswith("..") and text != "..", "must not start with '..'"),
+    )
+    return tuple(told for failed, told in checks if failed)
+
+
+def volume_path(text: str) -> tuple[str, ...]:
+    """Where a file lies in a volume: below it, and not under a name that the node keeps for itself ("..data")."""
+    parts = PurePosixPath(text).parts
+    checks = (
+        (bool(text) and not parts, "must name a file"),
+        (bool(parts) and parts[0].startswith(".."), "must not start with '..'"),
+        ("\0" in text, "must not contain a NUL byte"),
+    )
+    return relative_path(text) or tuple(told for failed, told in checks if failed)
+
+
 def relative_path(text: str) -> tuple[str, ...]:
     """A path that stays below where it begins."""
     checks = (
@@ -103,4 +133,5 @@ FORMATS: dict[str, Check] = {
     "absolute-path": absolute_path,
     "ip": ip,
     "cidr": cidr,
+    "config-key": config_key,
 }

@@ -16,6 +16,9 @@ NAME_FORMATS: dict[str, Check] = {
     "Namespace": names.dns_label,
     # It begins the host names of the pods.
     "StatefulSet": names.dns_label,
+    **dict.fromkeys(
+        ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), names.path_segment
+    ),
 }
 
 

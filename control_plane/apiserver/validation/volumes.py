@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from api.errors import Cause
-from control_plane.apiserver.validation import causes, environment
+from control_plane.apiserver.validation import causes
 from control_plane.apiserver.validation.formats import relative_path
-from proto.v1.pod_pb2 import Container, DownwardAPIVolumeSource, Volume, VolumeMount
+from control_plane.apiserver.validation.projections import validate_files
+from proto.v1.pod_pb2 import Container, Volume, VolumeMount
 
-_SOURCES = ("emptyDir", "hostPath", "downwardAPI")
+_SOURCES = ("emptyDir", "hostPath", "downwardAPI", "configMap", "secret", "projected")
 
 
 def validate_volumes(volumes: Sequence[Volume], path: str) -> list[Cause]:
@@ -45,31 +46,7 @@ def _source(volume: Volume, path: str) -> list[Cause]:
     if volume.HasField("hostPath") and ".." in volume.hostPath.path.split("/"):
         told = "must not contain '..'"
         found.append(causes.invalid(f"{path}.hostPath.path", volume.hostPath.path, told))
-    if volume.HasField("downwardAPI"):
-        found += _files(volume.downwardAPI, f"{path}.downwardAPI")
-    return found
-
-
-def _files(source: DownwardAPIVolumeSource, path: str) -> list[Cause]:
-    found: list[Cause] = []
-    for index, item in enumerate(source.items):
-        place = f"{path}.items[{index}]"
-        found += [
-            causes.invalid(f"{place}.path", item.path, each) for each in relative_path(item.path)
-        ]
-        if item.HasField("fieldRef") and item.HasField("resourceFieldRef"):
-            told = "fieldRef and resourceFieldRef can not be specified simultaneously"
-            found.append(causes.invalid(place, "resource", told))
-        elif item.HasField("fieldRef"):
-            allowed = environment.VOLUME_FIELDS
-            found += environment.validate_field(item.fieldRef, allowed, f"{place}.fieldRef")
-        elif item.HasField("resourceFieldRef"):
-            at = f"{place}.resourceFieldRef"
-            found += environment.validate_resource(item.resourceFieldRef, at, volume=True)
-        else:
-            told = "one of fieldRef and resourceFieldRef is required"
-            found.append(causes.required(f"{place}.fieldRef", told))
-    return found
+    return found + validate_files(volume, path)
 
 
 def _mount(container: Container, mount: VolumeMount, path: str) -> list[Cause]:

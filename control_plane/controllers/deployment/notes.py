@@ -8,6 +8,7 @@ Deployment was scaled since, and the ratio tells how much of it was this set's.
 
 from collections.abc import Iterable
 
+from control_plane.controllers.configrollout.plan import SEEN as CONFIG_SEEN
 from control_plane.controllers.deployment import bounds
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 
@@ -20,7 +21,9 @@ WANTED, FULLY_AVAILABLE = "helmling.dev/rollback-on-deadline", "helmling.dev/was
 ROLLED_BACK_FROM, ROLLED_BACK_TO = "helmling.dev/rolled-back-from", "helmling.dev/rolled-back-to"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ROLLBACK = (FULLY_AVAILABLE, ROLLED_BACK_FROM, ROLLED_BACK_TO)
-OWN = frozenset((REVISION, HISTORY, DESIRED, MAXIMUM, LAST_APPLIED, *ROLLBACK))  # not copied
+OWN = frozenset(
+    (REVISION, HISTORY, DESIRED, MAXIMUM, LAST_APPLIED, CONFIG_SEEN, *ROLLBACK)
+)  # not copied
 HISTORY_LENGTH = 2000  # characters
 
 

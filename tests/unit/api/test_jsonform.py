@@ -297,8 +297,8 @@ def test_a_wrong_type_is_told_with_its_place_and_the_way_out(document: Any, expe
         ),
         (pod_with(replicas=3), "spec.replicas: unknown field"),
         (
-            container_with(envFrom=[]),
-            "spec.containers[0].envFrom: unknown field: Kubernetes has it, but it is not supported here",
+            container_with(resizePolicy=[]),
+            "spec.containers[0].resizePolicy: unknown field: Kubernetes has it, but it is not supported here",
         ),
         (
             pod_with(volumes=[{"name": "v", "persistentVolumeClaim": {}}]),

@@ -43,7 +43,7 @@ def test_an_example_is_accepted_or_refused_for_a_field_that_is_not_supported(
         )
     if not causes:
         hooks = strategy(kind.name)
-        pod.metadata.namespace = "default"
+        pod.metadata.namespace = "default" if kind.namespaced else ""
         metadata.prepare_create(pod, uid="u", stamp=CREATED, suffix="bcdfg")
         hooks.default(pod)
         hooks.prepare_create(pod)

@@ -1,0 +1,1 @@
+"""What `helmling why` answers. Pure: objects in, findings and lines out."""

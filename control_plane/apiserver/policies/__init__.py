@@ -1,0 +1,1 @@
+"""What a namespace allows: pure decisions, called by control_plane/apiserver/admission.py."""

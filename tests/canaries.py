@@ -1,0 +1,74 @@
+"""Values that nobody could write by chance, and a search for them in everything that is left on disk.
+
+    canary = new_canary()                       put it where it must not leak from
+    assert found(canary, data_dir, log) == []   directories are searched whole
+
+A value may have been encoded, and it may lie across the border of two pages: so every form of it is searched for in pieces, of
+which any page that has a good part of it has one.
+"""
+
+import os
+import secrets
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+LENGTH = 48  # bytes of a canary: letters, so that it can be an environment variable, too
+PIECE = 12  # bytes; twelve random letters are 70 bits
+
+
+def new_canary() -> str:
+    return secrets.token_hex(LENGTH // 2)
+
+
+def forms(canary: str) -> dict[str, bytes]:
+    """How a value may be written; base64 in all three positions that it can have in a longer text."""
+    raw = canary.encode()
+    known = {
+        "as it is": raw,
+        "hex": raw.hex().encode(),
+        "reversed": raw[::-1],
+        "utf-16": canary.encode("utf-16-le"),
+    }
+    for skipped in range(3):
+        shifted = raw[skipped:]
+        whole = shifted[: len(shifted) - len(shifted) % 3]
+        known[f"base64 at {skipped}"] = b64encode(whole)
+        known[f"url-safe base64 at {skipped}"] = urlsafe_b64encode(whole)
+    return known
+
+
+def found(canary: str, *paths: Path) -> list[str]:
+    """Where it is: "store.db-wal (base64 at 0)". Raises FileNotFoundError: a search of nothing would find nothing."""
+    files = [file for path in paths for file in _files(path)]
+    needles = {
+        name: {form[at : at + PIECE] for at in range(0, len(form) - PIECE + 1, PIECE // 2)}
+        for name, form in forms(canary).items()
+    }
+    return [
+        f"{file} ({name})"
+        for file in files
+        for content in [_content(file)]
+        for name, pieces in needles.items()
+        if any(piece in content for piece in pieces)
+    ]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path} to be searched")
+    if not path.is_dir():
+        yield path
+        return
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder) / name
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes().rstrip(b"\0")  # etcd makes its files large before it fills them
+    except FileNotFoundError:  # it went while we looked
+        return b""

@@ -1,0 +1,350 @@
+"""Encryption at rest under a whole API server: rotation while everything runs, lost keys, files changed by hand."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from api.client import Delete, Selection
+from api.errors import AlreadyExists, Conflict, Internal
+from control_plane.apiserver.unreadable import ANNOTATION
+from control_plane.secrets import keeper as keepers
+from control_plane.secrets import keyfile
+from control_plane.secrets.configuration import PLAIN, Configuration
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
+from control_plane.secrets.plan import StillNeeded
+from control_plane.store.contract import CannotOpen, Store
+from control_plane.store.memory import MemoryStore
+from control_plane.store.open import open_store
+from proto.v1.config_pb2 import Secret
+from proto.v1.meta_pb2 import ObjectMeta
+from tests.apiserver import World, serving, until
+from tests.encryption import SECRETS, configuration, key
+
+FORGET = "give up the store's history, where the old values are"
+VALUE = b"correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody here is slow to follow."""
+    monkeypatch.setattr(keepers, "CATCH_UP", 0.0)
+
+
+def secret(name: str = "token", value: bytes = VALUE) -> Secret:
+    return Secret(metadata=ObjectMeta(name=name, namespace="default"), data={"password": value})
+
+
+@asynccontextmanager
+async def world(inner: Store, path: Path, **how: bool) -> AsyncIterator[tuple[World, KeyKeeper]]:
+    keeper = await KeyKeeper.open(inner, path, **how)
+    async with asyncio.timeout(60), serving(keeper.store, grpc=False) as running:
+        yield running, keeper
+
+
+async def said(reports: AsyncIterator[Progress]) -> list[str]:
+    return [report.said async for report in reports]
+
+
+async def rotate(keeper: KeyKeeper) -> list[str]:
+    return await said(keeper.rotate())
+
+
+async def raw(inner: Store) -> dict[str, bytes]:
+    listing = await inner.list(SECRETS)
+    return {item.key.removeprefix(SECRETS): item.value for item in listing.items}
+
+
+def test_it_is_on_from_the_first_write(tmp_path: Path) -> None:
+    """Without a word in any configuration; and the file is its owner's alone."""
+
+    async def main() -> None:
+        inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+        async with world(inner, path) as (running, keeper):
+            await running.client.create(secret())
+            assert (await running.client.get(Secret, "token", "default")).data["password"] == VALUE
+            (value,) = (await raw(inner)).values()
+            name = keeper.configuration.rules[0].writer.name
+            assert value.startswith(f"helmling:enc:aesgcm:v1:{name}:".encode())
+            assert VALUE not in value
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert [rule.resources for rule in keyfile.read(path).rules] == [("secrets",)]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite://{}/store.db"])
+def test_rotation_while_readers_and_writers_go_on(tmp_path: Path, url: str) -> None:
+    """Nobody notices: every read gives what was written, every write counts; afterwards one key is enough."""
+
+    async def main() -> None:
+        inner, path = await open_store(url.format(tmp_path)), tmp_path / "encryption.yaml"
+        async with world(inner, path) as (running, keeper):
+            for number in range(60):
+                await running.client.create(secret(f"s{number}", b"0"))
+            (first,) = (rule.writer.name for rule in keeper.configuration.rules)
+            stop, rounds = asyncio.Event(), 0
+
+            async def write(number: int) -> None:
+                nonlocal rounds
+                while not stop.is_set():
+                    mine = await running.client.get(Secret, f"s{number}", "default")
+                    count = int(mine.data["password"]) + 1
+                    mine.data["password"] = b"%d" % count
+                    try:
+                        await running.client.update(mine)
+                    except Conflict:
+                        continue  # it was being rewritten
+                    after = await running.client.get(Secret, f"s{number}", "default")
+                    assert after.data["password"] == b"%d" % count
+                    rounds += 1
+                    await asyncio.sleep(0)
+
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(5):
+                    tasks.create_task(write(number))
+                for _ in range(3):
+                    await rotate(keeper)
+                stop.set()
+            assert rounds
+            found = await keeper.census()
+            (name,) = (rule.writer.name for rule in keeper.configuration.rules)
+            assert found.uses == {("aesgcm", name): 60}
+            assert not found.lost
+            await keeper.remove(first)
+            assert first not in path.read_text()
+            listing = await running.client.list(Secret, Selection("default"))
+            assert len(listing.items) == 60
+            assert all(item.data["password"].isdigit() for item in listing.items)
+        await inner.close()
+
+    asyncio.run(main())
+
+
+def test_a_rotation_that_is_cut_off_anywhere_goes_on(tmp_path: Path) -> None:
+    """After each report of progress in turn, until one run gets to the end."""
+
+    async def main() -> None:
+        inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+        async with world(inner, path) as (running, keeper):
+            for number in range(120):
+                await running.client.create(secret(f"s{number}"))
+            reports = len(await rotate(keeper))
+            for cut in range(1, reports):
+                before = keeper.configuration.rules[0].writer.name
+                async with aclosing(keeper.rotate()) as steps:
+                    for _ in range(cut):
+                        await anext(steps)
+                for number in (0, 119):
+                    got = await running.client.get(Secret, f"s{number}", "default")
+                    assert got.data["password"] == VALUE
+                await rotate(keeper)
+                found = await keeper.census()
+                assert found.behind == 0
+                assert keeper.configuration.rules[0].writer.name > before
+                assert keyfile.read(path) == keeper.configuration
+
+    asyncio.run(main())
+
+
+def test_only_one_changes_keys_at_a_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with world(MemoryStore(), tmp_path / "e.yaml") as (_, keeper):
+            async with aclosing(keeper.rotate()) as steps:
+                await anext(steps)
+                with pytest.raises(Busy, match="being changed already"):
+                    await rotate(keeper)
+                with pytest.raises(Busy):
+                    await keeper.remove("x")
+            assert await rotate(keeper)
+
+    asyncio.run(main())
+
+
+def test_a_file_that_cannot_be_written_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    async def main() -> None:
+        async with world(MemoryStore(), tmp_path / "e.yaml") as (_, keeper):
+            before = keeper.configuration
+            monkeypatch.setattr(keyfile, "write", refuse)
+            with pytest.raises(
+                CannotWrite, match="Read-only file system; the keys are as they were"
+            ):
+                await rotate(keeper)
+            assert keeper.configuration == before
+
+    asyncio.run(main())
+
+
+async def lose(tmp_path: Path) -> tuple[Store, Path]:
+    """A store with one Secret under a key that is gone, and one that can be read."""
+    inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+    keyfile.write(path, configuration(key("gone")))
+    async with world(inner, path) as (running, _):
+        await running.client.create(secret("lost"))
+    keyfile.write(path, configuration(key("here")))
+    async with world(inner, path) as (running, _):
+        await running.client.create(secret("kept"))
+    return inner, path
+
+
+def test_a_lost_object_hides_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server starts and names it; lists show it; whoever means it is told; it can be deleted, and made anew."""
+
+    async def main() -> None:
+        inner, path = await lose(tmp_path)
+        caplog.clear()
+        async with world(inner, path) as (running, _):
+            assert "unreadable_objects count=1" in caplog.text
+            assert 'secrets "default/lost"' in caplog.text
+            client = running.client
+            listing = await client.list(Secret, Selection("default"))
+            shown = {item.metadata.name: item for item in listing.items}
+            assert shown["kept"].data["password"] == VALUE
+            assert not shown["lost"].data
+            why = shown["lost"].metadata.annotations[ANNOTATION]
+            assert '"gone" (aesgcm), which is not in the server' in why
+            named = Selection("default", fields="metadata.name=lost")
+            with pytest.raises(Internal, match='secrets "default/lost" cannot be read'):
+                await client.get(Secret, "lost", "default")
+            with pytest.raises(Internal, match="cannot be read"):
+                await client.list(Secret, named)
+            with pytest.raises(Internal, match="cannot be read"):
+                await anext(aiter(client.watch(Secret, named, version="")))
+            with pytest.raises(Internal, match="cannot be read"):
+                await client.update(secret("lost"))
+            with pytest.raises(Internal, match="cannot be read"):
+                await client.patch(Secret, "lost", "default", {"data": {}})
+            with pytest.raises(AlreadyExists):
+                await client.create(secret("lost"))
+            with pytest.raises(Conflict, match="UID in precondition"):
+                await client.delete(Secret, "lost", "default", Delete(uid="another"))
+            assert b":gone:" in (await raw(inner))["default/lost"], "nobody has written over it"
+            await client.delete(Secret, "lost", "default")
+            await client.create(secret("lost"))
+            assert (await client.get(Secret, "lost", "default")).data["password"] == VALUE
+
+    asyncio.run(main())
+
+
+def test_a_key_that_is_put_back_brings_everything_back(tmp_path: Path) -> None:
+    """While the server runs: it follows its file."""
+
+    async def main() -> None:
+        inner, path = await lose(tmp_path)
+        async with world(inner, path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(keeper.follow(look=0.01))
+            keyfile.write(path, configuration(key("here"), key("gone")))
+            await until(lambda: len(keeper.configuration.all_keys()) == 2)
+            got = await running.client.get(Secret, "lost", "default")
+            assert got.data["password"] == VALUE
+            following.cancel()
+
+    asyncio.run(main())
+
+
+def test_lost_objects_do_not_hold_up_a_rotation(tmp_path: Path) -> None:
+    async def main() -> None:
+        inner, path = await lose(tmp_path)
+        async with world(inner, path) as (_, keeper):
+            await rotate(keeper)
+            await keeper.remove("here")
+            (lost,) = (await keeper.census()).lost
+            assert lost[0] == f"{SECRETS}default/lost"
+
+    asyncio.run(main())
+
+
+def test_a_file_that_went_wrong_is_not_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        path = tmp_path / "encryption.yaml"
+        async with world(MemoryStore(), path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            before = keeper.configuration
+            following = tasks.create_task(keeper.follow(look=0.01))
+            path.write_text("resources: 7")
+            await until(lambda: "encryption_configuration_refused" in caplog.text)
+            assert keeper.configuration is before
+            await running.client.create(secret())
+            keyfile.write(path, configuration(key("next")))
+            await until(lambda: keeper.configuration == configuration(key("next")))
+            following.cancel()
+
+    asyncio.run(main())
+
+
+def test_switching_it_on_and_off_by_hand(tmp_path: Path) -> None:
+    """identity first: `reencrypt` writes everything in the clear; a key in front again: everything is sealed."""
+
+    async def main() -> None:
+        inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+        keyfile.write(path, configuration(PLAIN, key()))
+        async with world(inner, path) as (running, keeper):
+            await running.client.create(secret())
+            assert VALUE in (await raw(inner))["default/token"]
+            keyfile.write(path, configuration(key(), PLAIN))
+            assert await said(keeper.reencrypt()) == ["rewrite 1 object", "rewriting", FORGET]
+            assert VALUE not in (await raw(inner))["default/token"]
+            assert (await running.client.get(Secret, "token", "default")).data["password"] == VALUE
+            with pytest.raises(StillNeeded, match="is the key that writes"):
+                await keeper.remove("key1")
+            keyfile.write(path, configuration(PLAIN, key()))
+            assert (await said(keeper.reencrypt()))[0] == "rewrite 1 object"
+            assert VALUE in (await raw(inner))["default/token"]
+
+    asyncio.run(main())
+
+
+def test_without_its_file_a_store_with_sealed_values_is_not_opened(tmp_path: Path) -> None:
+    """A new key would be made, and a file that is only mislaid would not fit any more."""
+
+    async def main() -> None:
+        inner, path = await lose(tmp_path)
+        path.unlink()
+        with pytest.raises(CannotOpen) as caught:
+            await KeyKeeper.open(inner, path)
+        assert (
+            f"{path} is not there, but the store has encrypted objects (2; keys: gone, here)"
+            in str(caught.value)
+        )
+        assert "--accept-lost-secrets" in str(caught.value)
+        async with world(inner, path, accept_lost=True) as (running, _):
+            assert len((await running.client.list(Secret)).items) == 2
+            await running.client.create(secret("new"))
+        with pytest.raises(CannotOpen, match="there is no encryption configuration"):
+            await KeyKeeper.open(inner, tmp_path / "given.yaml", given=True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "encryption.yaml"
+    keyfile.write(path, configuration(key()))
+    path.chmod(mode)
+    with pytest.raises(CannotOpen, match=f"mode {mode:04o}.: chmod 600 {path}"):
+        keyfile.read(path)
+
+
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "encryption.yaml"
+    keyfile.write(path, configuration(key()))
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+        with pytest.raises(CannotOpen, match="belongs to user 12345"):
+            keyfile.read(path)
+
+
+def test_a_file_that_is_wrong_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "encryption.yaml"
+    keyfile.write(path, Configuration(()))
+    with pytest.raises(CannotOpen, match=f"{path} is of no use:\n  resources: must be a list"):
+        keyfile.read(path)
