@@ -221,10 +221,11 @@ def by_url(type_url: str) -> Kind | None:
 
 
 def find(word: str) -> Kind | None:
-    """What people type: "po", "pod", "pods", "Pod", "leases.coordination.k8s.io"."""
-    word = word.lower()
+    """What people type: "po", "pod", "pods", "Pod", "leases.coordination.k8s.io", "hpa.v2.autoscaling"."""
+    name, _, rest = word.lower().rstrip(".").partition(".")
     for kind in KINDS:
-        if word in (kind.plural, kind.singular, *kind.short, kind.full_name):
+        places = ("", kind.group, f"{kind.version}.{kind.group}".rstrip("."))
+        if name in (kind.plural, kind.singular, *kind.short) and rest in places:
             return kind
     return None
 

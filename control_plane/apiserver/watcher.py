@@ -2,8 +2,8 @@
 
 import asyncio
 
-from api.errors import ApiError
-from control_plane.apiserver import refusals, unreadable
+from api.errors import ApiError, Expired
+from control_plane.apiserver import refusals
 from control_plane.apiserver.selection import Chosen
 from control_plane.apiserver.stored import Stored
 
@@ -44,7 +44,8 @@ class Watcher:
 
     def push(self, event: Event) -> None:
         if event.new is not None and event.new.lost and self.chosen.one:
-            self.fail(unreadable.refusal(event.new.lost))
+            # Expired: the client lists, is told there what is wrong, and goes on when that has been mended.
+            self.fail(Expired(event.new.lost))
             return
         self._pending.append(event)
         if len(self._pending) > PENDING and self._failure is None:

@@ -115,16 +115,27 @@ class KeyKeeper:
             return
         self._stamp = now
         try:
-            await self.store.use(Ring(keyfile.read(self.path)))
+            ring = Ring(keyfile.read(self.path))
+            lost = (await self.census()).lost
+            await self.store.use(ring)
+            for place, _ in lost:
+                await self._bring_back(place)
             self._tell_lost(await self.census())
         except (CannotOpen, FileNotFoundError) as error:
             log.warning(
                 "encryption_configuration_refused going_on_with=the_last error=%r", str(error)
             )
         except StoreUnavailable as error:
+            self._stamp = None  # once more at the next look
             log.warning("encryption_configuration_unchecked error=%r", str(error))
         else:
             log.info("encryption_configuration_read file=%s", self.path)
+
+    async def _bring_back(self, place: str) -> None:
+        """What can be read again is written again: caches and watchers were shown something else in its place."""
+        item = await self.store.inner.get(place)
+        if item is not None:
+            await self.store.reseal(item, anyway=True)
 
     def _tell_lost(self, found: Census) -> None:
         if not found.lost:

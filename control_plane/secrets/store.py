@@ -65,14 +65,14 @@ class EncryptedStore:
                     {k: self._opened(item) if item else None for k, item in conflict.found.items()}
                 ) from None
 
-    async def reseal(self, item: Item) -> bool:
+    async def reseal(self, item: Item, *, anyway: bool = False) -> bool:
         """Store an item (as `inner` gave it) as it would be stored now; False: it is, or cannot be.
 
-        If somebody was quicker, that has done it.
+        If somebody was quicker, that has done it. `anyway`: even if it is, so that watchers see it.
         """
         with self._writing:
             ring = self.ring
-            if ring.is_current(item.key, item.value):
+            if ring.is_current(item.key, item.value) and not anyway:
                 return False
             plain = ring.open(item.key, item.value)
             if isinstance(plain, Unreadable):

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -10,19 +10,21 @@ import pytest
 
 from api.client import Delete, Selection
 from api.errors import AlreadyExists, Conflict, Internal
+from api.informer import Informer
 from control_plane.apiserver.unreadable import ANNOTATION
 from control_plane.secrets import keeper as keepers
 from control_plane.secrets import keyfile
-from control_plane.secrets.configuration import PLAIN, Configuration
+from control_plane.secrets.configuration import PLAIN, Configuration, Key
 from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
 from control_plane.secrets.plan import StillNeeded
+from control_plane.secrets.store import EncryptedStore
 from control_plane.store.contract import CannotOpen, Store
 from control_plane.store.memory import MemoryStore
 from control_plane.store.open import open_store
 from proto.v1.config_pb2 import Secret
 from proto.v1.meta_pb2 import ObjectMeta
 from tests.apiserver import World, serving, until
-from tests.encryption import SECRETS, configuration, key
+from tests.encryption import SECRETS, configuration, key, ring
 
 FORGET = "give up the store's history, where the old values are"
 VALUE = b"correct horse battery staple"
@@ -51,6 +53,10 @@ async def said(reports: AsyncIterator[Progress]) -> list[str]:
 
 async def rotate(keeper: KeyKeeper) -> list[str]:
     return await said(keeper.rotate())
+
+
+async def secrets(running: World) -> list[Secret]:
+    return (await running.client.list(Secret, Selection("default"))).items
 
 
 async def raw(inner: Store) -> dict[str, bytes]:
@@ -245,6 +251,11 @@ def test_a_key_that_is_put_back_brings_everything_back(tmp_path: Path) -> None:
             await until(lambda: len(keeper.configuration.all_keys()) == 2)
             got = await running.client.get(Secret, "lost", "default")
             assert got.data["password"] == VALUE
+            while any(ANNOTATION in item.metadata.annotations for item in await secrets(running)):  # noqa: ASYNC110
+                await asyncio.sleep(
+                    0.01
+                )  # until it has been written again, which nobody tells but the list
+            assert [item.data["password"] for item in await secrets(running)] == [VALUE, VALUE]
             following.cancel()
 
     asyncio.run(main())
@@ -348,3 +359,108 @@ def test_a_file_that_is_wrong_says_where(tmp_path: Path) -> None:
     keyfile.write(path, Configuration(()))
     with pytest.raises(CannotOpen, match=f"{path} is of no use:\n  resources: must be a list"):
         keyfile.read(path)
+
+
+def test_two_servers_on_one_store_rotate_by_hand(tmp_path: Path) -> None:
+    """Second in every file, then first in every file, then rewritten: at every step each reads what the other writes."""
+
+    async def main() -> None:
+        inner, paths = MemoryStore(), (tmp_path / "one.yaml", tmp_path / "two.yaml")
+        old, new = key("old"), key("new")
+        for path in paths:
+            keyfile.write(path, configuration(old))
+        servers = [await KeyKeeper.open(inner, path, given=True, shared=True) for path in paths]
+        count = 0
+
+        async def both_work() -> None:
+            nonlocal count
+            for writer in servers:
+                count += 1
+                await writer.store.txn({}, {f"{SECRETS}default/s{count}": b"%d" % count})
+            for reader in servers:
+                items = (await reader.store.list(SECRETS)).items
+                assert sorted(int(item.value) for item in items) == list(range(1, count + 1))
+
+        async def write(path: Path, *keys: Key) -> None:
+            keyfile.write(path, configuration(*keys))
+            reader = servers[paths.index(path)]
+            await until(lambda: reader.configuration == configuration(*keys))
+            await both_work()
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            following = [tasks.create_task(server.follow(look=0.01)) for server in servers]
+            await both_work()
+            for keys in ((old, new), (new, old)):
+                for path in paths:
+                    await write(path, *keys)
+            await said(servers[1].reencrypt())
+            for path in paths:
+                await write(path, new)
+            for task in following:
+                task.cancel()
+        assert (await servers[0].census()).uses == {("aesgcm", "new"): count}
+
+    asyncio.run(main())
+
+
+def test_another_ring_is_in_use_only_when_no_earlier_write_is_on_its_way() -> None:
+    """Or the old key could be removed, and the write land after it."""
+
+    class Slow(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.go = asyncio.Event()
+
+        async def txn(self, expect: Mapping[str, int], write: Mapping[str, bytes | None]) -> int:
+            await self.go.wait()
+            return await super().txn(expect, write)
+
+    async def main() -> None:
+        inner = Slow()
+        store = EncryptedStore(inner, ring(key("old")))
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(store.txn({}, {"/a": b"1"}))
+            await asyncio.sleep(0)
+            once = tasks.create_task(store.use(ring(key("new"), key("old"))))
+            await asyncio.sleep(0)
+            second = tasks.create_task(store.txn({}, {"/b": b"2"}))
+            twice = tasks.create_task(store.use(ring(key("newer"), key("new"), key("old"))))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not any(task.done() for task in (first, once, second, twice))
+            inner.go.set()
+        a, b = (await inner.list("/")).items
+        assert b":old:" in a.value
+        assert b":new:" in b.value
+        assert [item.value for item in (await store.list("/")).items] == [b"1", b"2"]
+
+    asyncio.run(main())
+
+
+def test_an_agent_keeps_what_it_has_of_an_object_that_became_unreadable(tmp_path: Path) -> None:
+    """It follows single objects: the watch fails, the content stays, and when the key comes it goes on."""
+
+    async def main() -> None:
+        inner, path = MemoryStore(), tmp_path / "encryption.yaml"
+        keyfile.write(path, configuration(key("here")))
+        async with world(inner, path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            await running.client.create(secret("token"))
+            which = Selection("default", fields="metadata.name=token")
+            informer: Informer[Secret] = Informer(running.client, Secret, which)
+            running_tasks = [
+                tasks.create_task(informer.run()),
+                tasks.create_task(keeper.follow(look=0.01)),
+            ]
+            await informer.wait_synced()
+            stranger = EncryptedStore(inner, ring(key("stranger"), prefix=SECRETS))
+            changed = secret("token", b"changed").SerializeToString()
+            await stranger.txn({}, {f"{SECRETS}default/token": changed})
+            with pytest.raises(Internal, match='"stranger"'):
+                await running.client.list(Secret, which)
+            assert informer.objects["default/token"].data["password"] == VALUE
+            keyfile.write(path, configuration(key("here"), key("stranger")))
+            await until(lambda: informer.objects["default/token"].data["password"] == b"changed")
+            for task in running_tasks:
+                task.cancel()
+
+    asyncio.run(main())

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
+from control_plane.controllers.cronjob import main as cronjobs
+from control_plane.controllers.job import main as jobs
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.model import ContainerSpec
 from proto.v1.batch_pb2 import CronJob, CronJobSpec, Job
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod
 from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost, watch_pods
-from tests.cluster.whole import Cluster
+from tests.cluster.whole import Cluster, only
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 SECOND = ("JOB_COMPLETION_INDEX", "1")
+PARTS = only(jobs, cronjobs)
 
 
 class SecondFailsOnce(HollowRuntime):
@@ -59,11 +62,11 @@ async def one_slot(world: Cluster) -> None:
     def seen(pods: list[Pod]) -> None:
         made.update({pod.metadata.uid: pod.metadata.annotations[INDEX] for pod in pods})
 
-    async def jobs() -> list[Job]:
+    async def found() -> list[Job]:
         return (await world.client.list(Job)).items
 
     async def complete() -> bool:
-        return any(each.status.HasField("completionTime") for each in await jobs())
+        return any(each.status.HasField("completionTime") for each in await found())
 
     async def nothing() -> bool:
         kinds: tuple[type[Any], ...] = (CronJob, Job, Pod)
@@ -71,10 +74,10 @@ async def one_slot(world: Cluster) -> None:
 
     recording = await watch_pods(world, seen)
     await world.client.create(tidy())
-    await world.until(jobs, every=1)
+    await world.until(found, every=1)
     await world.client.patch(CronJob, "tidy", "default", {"spec": {"suspend": True}})
     await world.until(complete, every=1)
-    [job] = await jobs()
+    [job] = await found()
     assert (job.status.succeeded, job.status.failed, job.status.completedIndexes) == (2, 1, "0,1")
     await world.until(lambda: _is_over(world), every=1)
     await world.client.delete(CronJob, "tidy", "default")
@@ -92,13 +95,13 @@ async def _is_over(world: Cluster) -> bool:
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    total = live(one_slot, 0, fault, runtime=runtime)
+    total = live(one_slot, 0, fault, runtime=runtime, parts=PARTS)
     assert total > 15
     for n in range(1, total + 1):
-        live(one_slot, n, fault, runtime=runtime)
+        live(one_slot, n, fault, runtime=runtime, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    total = live(one_slot, 0, request_lost, runtime=runtime)
+    total = live(one_slot, 0, request_lost, runtime=runtime, parts=PARTS)
     for n in range(1, total + 1):
-        crash(one_slot, n, runtime=runtime)
+        crash(one_slot, n, runtime=runtime, parts=PARTS)

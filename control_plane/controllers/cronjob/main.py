@@ -7,7 +7,7 @@ name (due.py), so a controller that dies between creating it and noting that dow
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from api import clock, controller, kinds
 from api.client import Client, Delete
@@ -26,6 +26,13 @@ from proto.v1.meta_pb2 import ObjectMeta
 
 SLOT = "batch.kubernetes.io/cronjob-scheduled-timestamp"  # an annotation of Jobs
 BACKGROUND = "Background"
+# Type, reason and message of an event.
+Happening = tuple[Literal["Normal", "Warning"], str, str]
+FORBIDDEN: Happening = (
+    "Normal",
+    "JobAlreadyActive",
+    "Not starting job because prior execution is running and concurrency policy is Forbid",
+)
 
 
 @dataclass
@@ -70,15 +77,17 @@ class CronJobs:
 
     async def _decide(self, cronjob: CronJob, schedule: Schedule, now: datetime) -> float | None:
         """About the slots that have come; says when the next does."""
-        before, found = CronJobStatus(), due(cronjob, schedule, now)
+        before, found, told = CronJobStatus(), due(cronjob, schedule, now), None
         before.CopyFrom(cronjob.status)
         if cronjob.spec.suspend:
             self._note(cronjob, slots.suspended(cronjob, schedule, now))
         else:
             passed = slots.undecided(cronjob, schedule, found.slot or now, now)
             self._note(cronjob, passed)
-            await self._run(cronjob, found, now)
+            told = await self._run(cronjob, found, now)
         await self._report(cronjob, before)
+        if told is not None:
+            self.recorder.event(cronjob, *told)
         return found.look_again(now)
 
     def _note(self, cronjob: CronJob, entries: Iterable[CronJobSlot]) -> None:
@@ -165,8 +174,8 @@ class CronJobs:
             self.recorder.event(cronjob, "Warning", "UnparseableSchedule", told)
             return None
 
-    async def _run(self, cronjob: CronJob, found: Due, now: datetime) -> None:
-        """Start the slot's Job, or say why not, and note it in the status."""
+    async def _run(self, cronjob: CronJob, found: Due, now: datetime) -> Happening | None:
+        """Start the slot's Job, or say why not, and note it in the status. What is to be told once that is written."""
         slot, active = found.slot, cronjob.status.active
         if slot is None:
             return None
@@ -178,21 +187,21 @@ class CronJobs:
             self.recorder.event(cronjob, "Warning", "TooManyMissedTimes", told)
         if found.too_late:
             told = f"Missed scheduled time to start a job: {slot:%Y-%m-%dT%H:%M:%SZ}"
-            self.recorder.event(cronjob, "Warning", "MissSchedule", told)
-            return slots.note(cronjob.status, slots.skipped(slot, slots.TOO_LATE, now))
+            skip = slots.skipped(slot, slots.TOO_LATE, now)
+            return _skip(cronjob, skip, ("Warning", "MissSchedule", told))
         if any(entry.name == job_name(cronjob, slot) for entry in active):
-            return _started(cronjob, slot, now)
+            _started(cronjob, slot, now)
+            return None
         if active and cronjob.spec.concurrencyPolicy == "Forbid":
-            told = "Not starting job because prior execution is running and concurrency policy is Forbid"
-            self.recorder.event(cronjob, "Normal", "JobAlreadyActive", told)
             skip = slots.skipped(slot, slots.JOB_RUNNING, now, job=active[0].name)
-            return slots.note(cronjob.status, skip)
+            return _skip(cronjob, skip, FORBIDDEN)
         if cronjob.spec.concurrencyPolicy == "Replace":
             for entry in list(active):
                 await self._delete(cronjob, entry.name, entry.uid)
                 active.remove(entry)
         await self._start(cronjob, slot)
-        return _started(cronjob, slot, now)
+        _started(cronjob, slot, now)
+        return None
 
     async def _start(self, cronjob: CronJob, slot: datetime) -> None:
         draft = new_job(cronjob, slot)
@@ -214,6 +223,11 @@ class CronJobs:
             self.recorder.event(cronjob, "Normal", "SuccessfulCreate", told)
         if not is_finished(job):
             cronjob.status.active.append(reference(job))
+
+
+def _skip(cronjob: CronJob, entry: CronJobSlot, told: Happening) -> Happening | None:
+    """Told once, though a slot is looked at again and again until the next one comes."""
+    return told if slots.note(cronjob.status, entry) else None
 
 
 def _started(cronjob: CronJob, slot: datetime, now: datetime) -> None:

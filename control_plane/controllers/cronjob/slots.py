@@ -38,16 +38,17 @@ def _entry(slot: datetime, now: datetime, **fields: object) -> CronJobSlot:
     return made
 
 
-def note(status: CronJobStatus, entry: CronJobSlot) -> None:
-    """In the order of the slots. A slot has one entry: that of its latest decision."""
+def note(status: CronJobStatus, entry: CronJobSlot) -> bool:
+    """In the order of the slots. A slot has one entry: that of its latest decision. Whether that is news."""
     kept = [each for each in status.recentSlots if not _same_slot(each, entry)]
     before = next((each for each in status.recentSlots if _same_slot(each, entry)), None)
     if before is not None and _same_decision(before, entry):
-        return
+        return False
     kept.append(entry)
     kept.sort(key=lambda each: each.time.seconds)
     del status.recentSlots[:]
     status.recentSlots.extend(kept[-KEPT:])
+    return True
 
 
 def _same_slot(one: CronJobSlot, other: CronJobSlot) -> bool:
