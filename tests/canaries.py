@@ -1,7 +1,7 @@
 """Values that nobody could write by chance, and a search for them in everything that is left on disk.
 
     canary = new_canary()                       put it where it must not leak from
-    assert found(canary, data_dir, log) == []   directories are searched whole
+    assert found(canary, data_dir, log) == []   directories are searched whole, but not what is mounted in them
 
 A value may have been encoded, and it may lie across the border of two pages: so every form of it is searched for in pieces, of
 which any page that has a good part of it has one.
@@ -60,11 +60,20 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for folder, _, names in os.walk(path):
+    disk = path.stat().st_dev
+    for folder, below, names in os.walk(path):
+        below[:] = [name for name in below if _disk_of(f"{folder}/{name}") == disk]
         for name in names:
             file = Path(folder) / name
-            if file.is_file() and not file.is_symlink():
+            if _disk_of(f"{folder}/{name}") == disk and file.is_file() and not file.is_symlink():
                 yield file
+
+
+def _disk_of(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_dev
+    except FileNotFoundError:  # it went while we looked
+        return None
 
 
 def _content(file: Path) -> bytes:
