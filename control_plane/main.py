@@ -71,6 +71,9 @@ log = logging.getLogger(__name__)
 
 AUDIT = auditing.Options()
 ADMIN_CONF = "admin.conf"
+# Seconds from SIGTERM until the kernel ends us (SIGALRM), whatever hangs: grpc was once seen to lock itself out in its
+# own shutdown. What was acknowledged is in the store at any moment.
+ENDING = 30
 ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
@@ -316,11 +319,17 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread hears signals; others are cancelled
         return
+
+    def told() -> None:
+        stop.set()
+        signal.alarm(ENDING)
+
     for number in signals:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told)
     try:
         yield stop
     finally:
+        signal.alarm(0)
         for number in signals:
             loop.remove_signal_handler(number)
 
