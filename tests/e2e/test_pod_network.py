@@ -69,7 +69,8 @@ def command(*words: str) -> str:
 
 def state() -> str:
     """All that a pod network might leave behind in this namespace."""
-    links = command("ip", "-brief", "link", "show")
+    # Names and addresses: whether a bridge is up follows its last link with a delay.
+    links = re.sub(r"(?m)^(\S+) +\S+ +(\S+).*$", r"\1 \2", command("ip", "-brief", "link", "show"))
     ruleset = re.sub(r"packets \d+ bytes \d+", "", command("nft", "list", "ruleset"))
     return links + ruleset + command("iptables", "-w", "-S")
 

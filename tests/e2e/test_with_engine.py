@@ -54,7 +54,9 @@ def test_an_interrupted_command_may_tidy_up_first(how: str) -> None:
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        assert (
+            b"ready\n" in process.stdout
+        )  # after a line about the engine, if it was started for us
         if how == "Ctrl-C":
             os.killpg(process.pid, signal.SIGINT)
         else:

@@ -97,14 +97,19 @@ class _Step:
         return True
 
     def _shrink(self) -> bool:
-        """End those that are too many. In order, none goes while another is unavailable, unless it is that one."""
-        first_down = next(filter(self._is_down, self._lowest_first()), None)
+        """End those that are too many. In order, none goes while another is unavailable, unless it is that one.
+
+        Nobody waits for one that is too many and has failed: it will never be available (Kubernetes waits, for ever).
+        """
+        over = {pod.metadata.name for pod in self.condemned if is_over(pod)}
+        waited_for = (pod for pod in self._lowest_first() if pod.metadata.name not in over)
+        first_down = next(filter(self._is_down, waited_for), None)
         for pod in self.condemned:
             if is_ending(pod):
                 if self.ordered:
                     return False
                 continue
-            if self.ordered and self._is_down(pod) and pod is not first_down:
+            if self.ordered and first_down not in (None, pod) and self._is_down(pod):
                 return False
             self.todo.delete.append(pod)
             if self.ordered:

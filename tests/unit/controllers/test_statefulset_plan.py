@@ -125,6 +125,8 @@ def test_in_parallel_nobody_waits(pods: str, expected: str) -> None:
         ("0B+ 1B- 2B-", ""),  # web-2 waits for web-1, which is broken and not the last
         ("0B+ 1B-", "-1"),
         ("0B+ 1BF", "-1"),
+        ("0B+ 1BF 2BF", "-2"),  # nobody waits for what has failed and is too many
+        ("0B- 1BF 2BF", ""),
         ("0B+", ""),
         ("", "+0B"),
     ],
