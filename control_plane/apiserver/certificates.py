@@ -1,22 +1,15 @@
 """The strategies of signing requests and join tokens. Who asked is written down here, by nobody else."""
 
-from api import kinds
-from control_plane.apiserver.defaults import default_type
 from control_plane.apiserver.hooks import (
-    changed_object,
     changed_status,
     keep_all_but_status,
     keep_status,
-    metadata_fields,
-    new_object,
+    strategy,
 )
 from control_plane.apiserver.identity import CALLER
 from control_plane.apiserver.printers import certificates as printer
-from control_plane.apiserver.strategy import Strategy
 from control_plane.apiserver.validation import certificates as rules
 from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
-
-_REQUEST, _TOKEN = kinds.of(CertificateSigningRequest), kinds.of(BootstrapToken)
 
 
 def prepare_request(csr: CertificateSigningRequest) -> None:
@@ -56,27 +49,22 @@ def request_fields(csr: CertificateSigningRequest) -> dict[str, str]:
 
 
 STRATEGIES = (
-    Strategy(
-        _REQUEST,
-        default=default_type,
+    strategy(
+        CertificateSigningRequest,
+        rules.validate_request,
+        status=rules.validate_status,
         prepare_create=prepare_request,
         prepare_update=prepare_request_update,
         prepare_status=prepare_request_status,
         prepare_approval=prepare_approval,
-        validate=new_object(_REQUEST, rules.validate_request),
-        validate_update=changed_object(_REQUEST, rules.validate_request),
-        validate_status=changed_status(rules.validate_status),
         validate_approval=changed_status(rules.validate_approval),
         selectable=request_fields,
         columns=printer.REQUEST_COLUMNS,
         row=printer.request_row,
     ),
-    Strategy(
-        _TOKEN,
-        default=default_type,
-        validate=new_object(_TOKEN, rules.validate_token),
-        validate_update=changed_object(_TOKEN, rules.validate_token),
-        selectable=metadata_fields,
+    strategy(
+        BootstrapToken,
+        rules.validate_token,
         columns=printer.TOKEN_COLUMNS,
         row=printer.token_row,
     ),
