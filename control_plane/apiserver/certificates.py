@@ -28,20 +28,27 @@ def prepare_request_update(new: CertificateSigningRequest, old: CertificateSigni
 def prepare_request_status(new: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
     """The signer's part: the certificate, and Failed. Approval has a subresource of its own, and rights of its own."""
     keep_all_but_status(new, old)
-    decided = [each for each in old.status.conditions if each.type != "Failed"]
-    failed = [each for each in new.status.conditions if each.type == "Failed"]
-    new.status.ClearField("conditions")
-    new.status.conditions.extend([*decided, *failed])
+    _put_together(new, decided=old, failed=new)
 
 
 def prepare_approval(new: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
     """Only the conditions, and only those that decide."""
     keep_all_but_status(new, old)
     new.status.certificate = old.status.certificate
-    decided = [each for each in new.status.conditions if each.type != "Failed"]
-    failed = [each for each in old.status.conditions if each.type == "Failed"]
-    new.status.ClearField("conditions")
-    new.status.conditions.extend([*decided, *failed])
+    _put_together(new, decided=new, failed=old)
+
+
+def _put_together(
+    csr: CertificateSigningRequest,
+    *,
+    decided: CertificateSigningRequest,
+    failed: CertificateSigningRequest,
+) -> None:
+    """Failed is the signer's word, and is taken from the one; all others decide, and are taken from the other."""
+    words = [each for each in decided.status.conditions if each.type != "Failed"]
+    words += [each for each in failed.status.conditions if each.type == "Failed"]
+    csr.status.ClearField("conditions")
+    csr.status.conditions.extend(words)
 
 
 def request_fields(csr: CertificateSigningRequest) -> dict[str, str]:
