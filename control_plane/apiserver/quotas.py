@@ -1,9 +1,6 @@
 """The strategies of ResourceQuotas and LimitRanges: what a namespace, and each of its pods, may have."""
 
-from collections.abc import MutableMapping
-
-from api import quantity
-from control_plane.apiserver.defaults import default_type
+from control_plane.apiserver.defaults import canonical_amounts, default_type
 from control_plane.apiserver.hooks import strategy
 from control_plane.apiserver.printers import quota as printer
 from control_plane.apiserver.validation import limitrange as limit_rules
@@ -14,14 +11,14 @@ from proto.v1.limits_pb2 import LimitRange, LimitRangeItem, ResourceQuota
 def default_quota(quota: ResourceQuota) -> None:
     default_type(quota)
     for amounts in (quota.spec.hard, quota.status.hard, quota.status.used):
-        _canonical(amounts)
+        canonical_amounts(amounts)
 
 
 def default_limits(limits: LimitRange) -> None:
     default_type(limits)
     for item in limits.spec.limits:
         for name in limit_rules.FIELDS:
-            _canonical(getattr(item, name))
+            canonical_amounts(getattr(item, name))
         if item.type == "Container":
             _default_item(item)
 
@@ -36,11 +33,6 @@ def _default_item(item: LimitRangeItem) -> None:
         for name, amount in source.items():
             if name not in target:
                 target[name] = amount
-
-
-def _canonical(amounts: MutableMapping[str, str]) -> None:
-    for name, amount in list(amounts.items()):
-        amounts[name] = quantity.canonical(amount)
 
 
 STRATEGIES = (

@@ -1,6 +1,6 @@
 """The strategies of StatefulSets, and of the revisions that remember their templates (and those of DaemonSets)."""
 
-from control_plane.apiserver.defaults import default_pod_spec, default_type
+from control_plane.apiserver.defaults import default_fields, default_template, default_type
 from control_plane.apiserver.defaults_workloads import REVISIONS_KEPT
 from control_plane.apiserver.hooks import strategy
 from control_plane.apiserver.printers import stateful as printer
@@ -11,12 +11,9 @@ from proto.v1.apps_pb2 import ControllerRevision, StatefulSet, StatefulSetUpdate
 def default_statefulset(statefulset: StatefulSet) -> None:
     default_type(statefulset)
     spec = statefulset.spec
-    for name, number in (("replicas", 1), ("revisionHistoryLimit", REVISIONS_KEPT)):
-        if not spec.HasField(name):
-            setattr(spec, name, number)
+    default_fields(spec, replicas=1, revisionHistoryLimit=REVISIONS_KEPT)
     spec.podManagementPolicy = spec.podManagementPolicy or "OrderedReady"
-    if spec.HasField("template"):
-        default_pod_spec(spec.template.spec)
+    default_template(spec)
     _default_strategy(spec.updateStrategy)
 
 
