@@ -33,6 +33,17 @@ def duplicate(field: str, value: Any) -> Cause:
     return Cause(field, f"Duplicate value: {quoted(value)}", "FieldValueDuplicate")
 
 
+def duplicates(values: Iterable[tuple[str, str]]) -> list[Cause]:
+    """(field, value) pairs: those whose value has been there before."""
+    seen: set[str] = set()
+    found = []
+    for field, value in values:
+        if value in seen:
+            found.append(duplicate(field, value))
+        seen.add(value)
+    return found
+
+
 def not_found(field: str, value: Any) -> Cause:
     return Cause(field, f"Not found: {quoted(value)}", "FieldValueNotFound")
 
