@@ -24,7 +24,8 @@ from control_plane.controllers.replicaset.plan import (
     plan,
     status_of,
 )
-from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus
+from control_plane.controllers.report import report
+from proto.v1.apps_pb2 import ReplicaSet
 from proto.v1.pod_pb2 import Pod
 
 _PREFIX = 63 - SUFFIX_LENGTH
@@ -87,7 +88,8 @@ class ReplicaSets:
         neighbours = self._neighbours(rs) if surplus else ALONE
         todo = plan(rs, active, now, ledger=ledger, neighbours=neighbours)
         failure = await self._act(rs, todo, ledger)
-        await self._report(rs, status_of(rs, active, ending, now, failure))
+        status = status_of(rs, active, ending, now, failure)
+        await report(self.client, rs, status, whatever_version=True)
         if failure:
             raise failure.error
         return next_look(rs, active, ledger, now)
@@ -106,16 +108,6 @@ class ReplicaSets:
         names = [*todo.again, *(draw_name(rs) for _ in range(todo.create))]
         error = await self._hands.create(rs, [new_pod(rs, name) for name in names], ledger)
         return Failure("FailedCreate", error) if error else None
-
-    async def _report(self, rs: ReplicaSet, status: ReplicaSetStatus) -> None:
-        """Whatever version the set has: nobody else writes its status, and the cache lags behind our last report."""
-        if status == rs.status:
-            return
-        copy = ReplicaSet()
-        copy.CopyFrom(rs)
-        copy.status.CopyFrom(status)
-        copy.metadata.ClearField("resourceVersion")
-        await self.client.update(copy, subresource="status")
 
 
 def _key(obj: Any, name: str) -> str:
