@@ -4,6 +4,7 @@ Each check answers with what is wrong, in words; an empty list means nothing is.
 names come again and again.
 """
 
+import random
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,6 +17,11 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = rf"({_QUALIFIED})?"
+
+
+def draw_suffix() -> str:
+    """What follows a generateName."""
+    return "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
 
 
 def too_long(limit: int) -> str:

@@ -16,7 +16,7 @@ from api import clock, kinds
 from api.client import ORDINARY, Delete
 from api.errors import Invalid
 from api.kinds import Kind
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
+from api.names import draw_suffix
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
 from control_plane.apiserver.admission import FREE, Admission, Terms
@@ -140,10 +140,7 @@ class Registry:
         raise AssertionError("the last attempt has returned or raised")
 
     def _identify(self, obj: Any) -> None:
-        suffix = ""
-        if not obj.metadata.name:
-            letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-            suffix = "".join(letters)
+        suffix = "" if obj.metadata.name else draw_suffix()
         # Not uuid4: it asks the kernel each time, which lets other threads in (a fifth of what a create takes).
         uid = str(uuid.UUID(int=random.getrandbits(128), version=4))
         metadata.prepare_create(obj, uid=uid, stamp=clock.timestamp(), suffix=suffix)

@@ -17,8 +17,9 @@ from control_plane.controllers.daemonset.nodes import NEITHER, Demand
 from control_plane.controllers.daemonset.plan import Plan, plan
 from control_plane.controllers.daemonset.sites import Site, sites_of
 from control_plane.controllers.daemonset.status import next_look, status_of
-from control_plane.controllers.daemonset.template import draw_name, new_pod, node_of
+from control_plane.controllers.daemonset.template import new_pod, node_of
 from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.newpod import draw_name
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_ending
 from control_plane.controllers.report import report
