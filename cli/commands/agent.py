@@ -40,10 +40,15 @@ def run(session: Session) -> int | None:
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     server = address_of(flags.text("server"), "--server") if flags.given("server") else ""
+    invitation = _invitation(session)
+    if count and invitation is not None:
+        raise UsageError(
+            "hollow nodes do not join: they are the administrator's, so give them a kubeconfig (--kubeconfig=FILE)"
+        )
     if count:
         asyncio.run(_hollow(session, server, wishes))
     else:
-        asyncio.run(_real(layout, server, wishes, _invitation(session)))
+        asyncio.run(_real(layout, server, wishes, invitation))
     return 0
 
 
