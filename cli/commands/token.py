@@ -34,15 +34,17 @@ def create(session: Session) -> int:
     token = jointoken.JoinToken(_pin(session), bearer)
     obj = BootstrapToken(metadata=ObjectMeta(name=name), spec=spec)
     session.server.create(_kind(), obj, "")
-    if not session.flags.on("print-join-command"):
-        session.say(str(token))
-        return 0
     host = session.server.address.rpartition(":")[0]
-    session.say(f"helmling agent --join={host}:{about.tokenPort} --token={token}")
+    join = f"helmling agent --join={host}:{about.tokenPort} --token={token}"
+    if session.flags.on("print-join-command"):
+        session.say(join)
+    else:
+        session.say(str(token))
+        session.warn(f"On the machine that is to join, as root:\n  {join}")
     if host.startswith("127.") or host in ("localhost", "[::1]"):
         session.warn(
-            "This address is for this machine only. For others, start the server with --advertise=ADDRESS (helmling up "
-            "has it too)."
+            "This address is for this machine only. For others, start the server with --advertise-address=ADDRESS "
+            "(helmling up has it too)."
         )
     return 0
 

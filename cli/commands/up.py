@@ -13,7 +13,7 @@ from pathlib import Path
 
 from api import clock
 from cli.cluster import daemons
-from cli.cluster.layout import EVERYWHERE, HOST, POD_CIDR, PORT, TOKEN_PORT, Layout, Wishes
+from cli.cluster.layout import EVERYWHERE, HOST, PORT, TOKEN_PORT, Layout, Wishes
 from cli.cluster.progress import Progress
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session
@@ -24,9 +24,9 @@ from cli.kubeconfig import data_dir
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
     Flag("token-port", f"The port where machines join; 0: any free one. Default {TOKEN_PORT}.", form="number"),
-    Flag("advertise", "This machine's address for others: then they can reach the API server, and join."),
+    Flag("advertise-address", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
-    Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
+    Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     duration("timeout", "How long to wait until the nodes are ready.", "2m"),
@@ -71,8 +71,8 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
             wishes = replace(wishes, token_port=0)
     if flags.given("token-port"):
         wishes = replace(wishes, token_port=_port(flags, "token-port"))
-    if flags.given("advertise"):
-        wishes = replace(wishes, advertise=flags.text("advertise"))
+    if flags.given("advertise-address"):
+        wishes = replace(wishes, advertise_address=flags.text("advertise-address"))
     if flags.given("node-name"):
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
@@ -160,14 +160,26 @@ def _free_port(port: int) -> int:
 
 
 def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
-    host = EVERYWHERE if wishes.advertise else HOST
+    host = EVERYWHERE if wishes.advertise_address else HOST
     return [
         f"--data-dir={layout.root}",
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
-        *([f"--advertise={wishes.advertise}"] if wishes.advertise else []),
-        *([f"--store={wishes.store}"] if wishes.store else []),
+        *_told("advertise-address", wishes.advertise_address),
+        *_told("store", wishes.store),
     ]
+
+
+def is_ipv4(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except OSError:
+        return False
+    return True
+
+
+def _told(flag: str, value: str) -> list[str]:
+    return [f"--{flag}={value}"] if value else []
 
 
 def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
@@ -175,7 +187,8 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--data-dir={layout.root}",
         f"--server={HOST}:{wishes.port}",
         f"--node-name={wishes.node_name}",
-        f"--pod-cidr={wishes.pod_cidr}",
+        *_told("pod-cidr", wishes.pod_cidr),
+        *_told("node-ip", wishes.advertise_address if is_ipv4(wishes.advertise_address) else ""),
         *([f"--hollow={wishes.hollow}"] if wishes.is_hollow else []),
     ]
 

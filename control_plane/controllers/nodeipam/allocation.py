@@ -90,7 +90,7 @@ class Allocation:
         return {other for number in numbers for other in self._holders[number]} - {node}
 
     def take(self, node: str, wish: str = "") -> str | None:
-        """A part for the node, the same when asked again; the one it wishes for, if that is free. None: all are taken."""
+        """A part for the node, the same when asked again; the one it wishes for, if free. None: all are taken."""
         if node in self._given:
             return self._given[node]
         wished = self.parts.touched(wish)
