@@ -8,13 +8,15 @@ from api.podranges import PodRange
 from node_agent.network.commands import NetworkFailure
 from node_agent.network.interface import Network
 from node_agent.network.ipam import AddressesExhausted, AddressPool
+from node_agent.network.kernelnews import About, listening, news
 from node_agent.network.rules import HostPort
 from node_agent.podrange import RangeKeeper
 from node_agent.runtime.errors import RuntimeFailure
 
 log = logging.getLogger(__name__)
 
-CHECK = 30.0  # seconds between looks at bridge and rules: somebody may have flushed them
+CHECK = 30.0  # seconds between looks that nobody asked for
+SETTLE = 1.0  # seconds: a change seldom comes alone, and most are not about us
 PAUSE = 2.0  # seconds after the bridge could not be made
 NO_RANGE = "the cluster has given this node no addresses for pods yet (helmling describe node)"
 
@@ -79,6 +81,7 @@ class WiredNetwork:
         self._found: dict[str, str] = {}  # addresses by pod uid, told before the range was known
         self._there = asyncio.Event()  # the bridge
         self._adopted = asyncio.Event()  # we know which pods are here
+        self._swept = False  # links of pods that are no more are gone
         self._look = asyncio.Event()  # do not wait for the next time
         ranges.on_change(self._look.set)
         if ranges.current is not None:
@@ -143,31 +146,28 @@ class WiredNetwork:
     async def run(self) -> None:
         """Keep the bridge and its rules there until cancelled; they stay when we go."""
         await self._ranges.known()
-        swept = False
-        while True:
-            self._look.clear()
-            try:
-                network = await self._settle()
-                for deed in await network.ensure():
-                    log.info("network_mended did=%r", deed)
-                self._there.set()
-                if self._adopted.is_set() and not swept:
-                    await network.set_host_ports(self._ports)
-                    assert self._pool is not None
-                    await network.garbage_collect(self._pool.owned())
-                    swept = True
-            except NetworkFailure as error:
-                log.warning("network_not_made error=%r", str(error))
-                await asyncio.sleep(PAUSE)
-                continue
-            await self._pause()
+        look = self._look.set
+        async with listening(About.RULES, look), listening(About.ROUTES, look):
+            while True:
+                self._look.clear()
+                try:
+                    await self._ensure()
+                except NetworkFailure as error:
+                    log.warning("network_not_made error=%r", str(error))
+                    await asyncio.sleep(PAUSE)
+                    continue
+                await news(self._look, CHECK, SETTLE)
 
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(CHECK):
-                await self._look.wait()
-        except TimeoutError:
-            pass
+    async def _ensure(self) -> None:
+        network = await self._settle()
+        for deed in await network.ensure():
+            log.info("network_mended did=%r", deed)
+        self._there.set()
+        if self._adopted.is_set() and not self._swept:
+            assert self._pool is not None
+            await network.set_host_ports(self._ports)
+            await network.garbage_collect(self._pool.owned())
+            self._swept = True
 
     async def _settle(self) -> Network:
         """The network of the range that is ours, or that was ours as long as pods have addresses of it."""

@@ -10,7 +10,7 @@ import logging
 
 from api.informer import Informer
 from node_agent.network.commands import NetworkFailure
-from node_agent.network.kernelnews import About, listening
+from node_agent.network.kernelnews import About, listening, news
 from node_agent.network.routes import peers, ways
 from node_agent.network.routetable import RouteTable
 from node_agent.options import Overlay
@@ -59,7 +59,7 @@ class Routing:
                     log.warning("routes_not_made error=%r", str(error))
                     await asyncio.sleep(PAUSE)
                     continue
-                await _wait(self._look)
+                await news(self._look, CHECK, SETTLE)
 
     async def ensure(self) -> None:
         """Once."""
@@ -79,12 +79,3 @@ class Routing:
 def _matters(node: Node) -> tuple[str, list[tuple[str, str]]]:
     addresses = [(each.type, each.address) for each in node.status.addresses]
     return node.spec.podCIDR, addresses
-
-
-async def _wait(look: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(CHECK):
-            await look.wait()
-    except TimeoutError:
-        return
-    await asyncio.sleep(SETTLE)

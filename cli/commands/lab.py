@@ -236,7 +236,7 @@ LAB = Command(
     "[--name=LAB]",
     about="A cluster of several machines on this one, to see what becomes of it when machines fail.\n\n"
     "Each node has a network, mounts, processes, control groups, a Docker Engine, an agent and a disk of its own. "
-    "`kill` pulls the plug, `partition` the network cable; `kill server` and `start server` are about the control plane. "
+    "`kill` pulls the plug, `partition` the network cable; `kill server` and `start server` mean the control plane. "
     "Needs root and Docker Engine's programs; no packet of the lab leaves this machine.",
     examples="""  # Three nodes
   helmling lab up --nodes=3

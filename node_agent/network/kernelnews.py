@@ -52,3 +52,13 @@ def _read(news: socket.socket) -> None:
         raise
     except OSError:  # ENOBUFS: news were dropped
         return
+
+
+async def news(event: asyncio.Event, longest: float, settle: float) -> None:
+    """Wait for the event, at most `longest` seconds, and then `settle` seconds for what comes with it."""
+    try:
+        async with asyncio.timeout(longest):
+            await event.wait()
+    except TimeoutError:
+        return
+    await asyncio.sleep(settle)

@@ -44,19 +44,21 @@ class Cli:
         here = {"HELMLING_DATA_DIR": str(self.data_dir), "PYTHONPATH": str(ROOT)}
         return inherited | here | self.environment
 
-    def run(self, *words: str, stdin: str | bytes = "", cwd: Path | None = None) -> Answer:
+    def run(
+        self, *words: str, stdin: str | bytes = "", cwd: Path | None = None, patience: int = LONG
+    ) -> Answer:
         """Whatever comes of it."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(
-            [*PROGRAM, *words], input=given, capture_output=True, env=self.env(), cwd=cwd, timeout=LONG, check=False
+            [*PROGRAM, *words], input=given, capture_output=True, env=self.env(), cwd=cwd, timeout=patience, check=False
         )  # fmt: skip
         answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
         assert "Traceback" not in answer.err, answer.err
         return answer
 
-    def ok(self, *words: str, stdin: str | bytes = "") -> Answer:
+    def ok(self, *words: str, stdin: str | bytes = "", patience: int = LONG) -> Answer:
         """It must succeed."""
-        answer = self.run(*words, stdin=stdin)
+        answer = self.run(*words, stdin=stdin, patience=patience)
         assert answer.code == 0, (
             f"helmling {' '.join(words)}: {answer.code}\n{answer.out}{answer.err}"
         )
