@@ -130,11 +130,11 @@ class TestLab:
 
     def restore(self) -> None:
         """Cables in, power on, nothing in the default namespace."""
-        self.power("start", "server")
         self.power("heal")
         self.power("up")
-        for kinds in ("deployments,daemonsets,statefulsets,jobs,cronjobs", "pods"):
-            self.ok("delete", kinds, "--all", "--now")
+        self.ok(
+            "delete", "deployments,daemonsets,statefulsets,jobs,cronjobs,pods", "--all", "--now"
+        )
         eventually(lambda: self.pods() == [])
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from cli.cluster.layout import Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
-from cli.commands.up import cidr, hollow_count, is_ipv4, machine_name
+from cli.commands.up import cidr, hollow_count, is_ipv4, machine_name, port_of
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.kubeconfig import address_of, data_dir
@@ -67,9 +67,9 @@ def _told(session: Session, layout: Layout, server: str, wishes: Wishes) -> "Age
         raise UsageError(f"--node-ip={address} is no IPv4 address")
     if overlay not in OVERLAYS:
         raise UsageError(f"--overlay must be one of {', '.join(OVERLAYS)}, not {overlay}")
-    return replace(
-        options(layout, server, wishes), node_ip=address, overlay=cast("Overlay", overlay)
-    )
+    told = options(layout, server, wishes)
+    port = port_of(session.flags, "port")
+    return replace(told, node_ip=address, port=port, overlay=cast("Overlay", overlay))
 
 
 async def _real(told: "AgentOptions", layout: Layout, invitation: "Invitation | None") -> None:
@@ -128,6 +128,8 @@ AGENT = Command(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
         Flag("node-ip", "This machine's address for others; default: the one it has towards the server."),
+        Flag("port", "Where the API server finds the agent, for logs and exec; 0: any free port.", form="number",
+             default="0"),
         Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
         Flag("overlay", "How pods reach those of other nodes: auto (plainly on the same segment, else through VXLAN), "
              "vxlan (always), none (never).", default="auto"),

@@ -66,11 +66,11 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     kept = layout.read_wishes()
     wishes = kept or Wishes()
     if flags.given("port"):
-        wishes = replace(wishes, port=_port(flags, "port"))
+        wishes = replace(wishes, port=port_of(flags, "port"))
         if wishes.port == 0 and not flags.given("token-port"):
             wishes = replace(wishes, token_port=0)
     if flags.given("token-port"):
-        wishes = replace(wishes, token_port=_port(flags, "token-port"))
+        wishes = replace(wishes, token_port=port_of(flags, "token-port"))
     if flags.given("advertise-address"):
         wishes = replace(wishes, advertise_address=flags.text("advertise-address"))
     if flags.given("node-name"):
@@ -92,7 +92,7 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     return wishes
 
 
-def _port(flags: Parsed, name: str) -> int:
+def port_of(flags: Parsed, name: str) -> int:
     port = flags.number(name) or 0
     if not 0 <= port <= 65535:
         raise UsageError(f"--{name} must be between 0 and 65535, not {port}")

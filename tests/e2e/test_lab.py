@@ -89,7 +89,7 @@ def test_a_node_whose_cable_is_out_is_not_ready_until_it_is_in_again(lab: TestLa
     asking, ip = a_pair(lab)
     lab.power("partition", "n2")
     assert not lab.reaches(asking, ip)
-    assert "answering" in lab.inside("n2", "docker", "ps"), "what runs there goes on"
+    assert "helmling/hello:v1" in lab.inside("n2", "docker", "ps"), "what runs there goes on"
     eventually(lambda: lab.ready() == {"n1", "n3"})
     lab.power("heal")
     eventually(lambda: lab.ready() == {"n1", "n2", "n3"})

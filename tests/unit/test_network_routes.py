@@ -31,7 +31,10 @@ def names(*nodes: Node) -> list[str]:
 
 
 def test_other_nodes_are_peers() -> None:
-    others = [node("n3", "192.168.9.13", "10.244.2.0/24"), node("n2", "192.168.1.12", "10.244.1.0/24")]
+    others = [
+        node("n3", "192.168.9.13", "10.244.2.0/24"),
+        node("n2", "192.168.1.12", "10.244.1.0/24"),
+    ]
     assert peers([*others, node("me", "192.168.1.11", "10.244.0.0/24")], "me", OWN) == [NEAR, FAR]
 
 
@@ -65,8 +68,19 @@ def test_of_two_who_claim_the_same_range_the_older_has_it() -> None:
 @pytest.mark.parametrize(
     ("overlay", "routes", "lost"),
     [
-        ("auto", {Route("10.244.1.0/24", "192.168.1.12"), Route("10.244.2.0/24", "10.244.2.0", True)}, ()),
-        ("vxlan", {Route("10.244.1.0/24", "10.244.1.0", True), Route("10.244.2.0/24", "10.244.2.0", True)}, ()),
+        (
+            "auto",
+            {Route("10.244.1.0/24", "192.168.1.12"), Route("10.244.2.0/24", "10.244.2.0", True)},
+            (),
+        ),
+        (
+            "vxlan",
+            {
+                Route("10.244.1.0/24", "10.244.1.0", True),
+                Route("10.244.2.0/24", "10.244.2.0", True),
+            },
+            (),
+        ),
         ("none", {Route("10.244.1.0/24", "192.168.1.12")}, ("n3",)),
     ],
 )
