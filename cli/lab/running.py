@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from api import clock, conditions, jointoken
-from api.certificates import fingerprint, read
+from api import clock, conditions
 from api.errors import ApiError, NotFound
 from api.kinds import find
 from cli.cluster import daemons
@@ -21,15 +19,15 @@ from cli.cluster.progress import Progress
 from cli.cluster.waiting import LEASES, target_of
 from cli.connection import Connection, Unreachable
 from cli.errors import CommandError
+from cli.joining import new_token
 from cli.lab import hierarchies, images, machine, profile, wires
 from cli.lab.plan import PORT, TOKEN_PORT, Lab, Machine
 from node_agent.engine import search_path
-from proto.v1.certificates_pb2 import BootstrapToken, BootstrapTokenSpec
-from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta
+from proto.v1.meta_pb2 import DeleteOptions
 
 PROGRAMS = ("ip", "bridge", "nft", "sysctl", "nsenter", "unshare", "mount", "dockerd", "containerd")
 START = 60.0  # seconds that the control plane has
-TOKEN_LIFE = timedelta(hours=1)
+TOKEN_LIFE = 3600.0  # seconds
 PAUSE = 0.02  # seconds between two looks at what has no event to wait for
 T = TypeVar("T")
 
@@ -61,7 +59,7 @@ def up(lab: Lab, progress: Progress, patience: float) -> None:
     server = await_server(lab)
     try:
         progress.done(f"Control plane at {server.address}")
-        token = new_token(lab, server)
+        token = invitation(lab, server)
         for each in lab.machines():
             machine.invite(each, token)
         fill(lab, lab.machines(), images.demo, progress)
@@ -180,19 +178,10 @@ def await_server(lab: Lab) -> Connection:
         time.sleep(PAUSE)
 
 
-def new_token(lab: Lab, server: Connection) -> str:
-    kind = find("bootstraptokens")
-    assert kind is not None
-    bearer = jointoken.new_bearer()
-    name, _, secret = bearer.partition(".")
-    spec = BootstrapTokenSpec(
-        secretHash=jointoken.hash_of(secret), description="the lab's machines"
-    )
-    spec.expiration.CopyFrom(clock.timestamp(clock.now() + TOKEN_LIFE))
-    server.create(kind, BootstrapToken(metadata=ObjectMeta(name=name), spec=spec), "")
-    return str(
-        jointoken.JoinToken(fingerprint(read(target_of(Layout(lab.server)).identity.ca)), bearer)
-    )
+def invitation(lab: Lab, server: Connection) -> str:
+    """A token for the lab's machines."""
+    target = target_of(Layout(lab.server))
+    return str(new_token(server, target, TOKEN_LIFE, "the lab's machines"))
 
 
 # One machine
@@ -209,7 +198,7 @@ def start(chosen: Machine, progress: Progress, *, new_disk: bool, patience: floa
         since = clock.now().timestamp()
         if not machine.power_on(chosen):
             progress.say(f"{chosen.name} has power already.")
-        machine.invite(chosen, new_token(lab, server))
+        machine.invite(chosen, invitation(lab, server))
         progress.done(f"{chosen.name} is switched on")
         fill(lab, [chosen], images.demo, progress)
         await_nodes(lab, Waiting(server, {chosen.name: since}, patience), progress)
