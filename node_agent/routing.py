@@ -20,7 +20,7 @@ from proto.v1.cluster_pb2 import Node
 log = logging.getLogger(__name__)
 
 CHECK = 30.0  # seconds between looks that nobody asked for
-SETTLE = 0.05  # seconds in which further changes are waited for
+SETTLE = 0.25  # seconds in which further changes are waited for
 PAUSE = 2.0  # seconds after a failure
 
 

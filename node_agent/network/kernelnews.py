@@ -17,7 +17,8 @@ _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 class About(Enum):
     """netlink protocol, groups (linux/rtnetlink.h, linux/netfilter/nfnetlink.h)"""
 
-    ROUTES = (socket.NETLINK_ROUTE, (5, 7))  # RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE
+    # RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE. Routes that go with their link are not told of one by one.
+    ROUTES = (socket.NETLINK_ROUTE, (1, 5, 7))
     RULES = (12, (7,))  # NETLINK_NETFILTER, NFNLGRP_NFTABLES
 
 

@@ -158,7 +158,7 @@ def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> Non
     assert len(inside) == 1
     lab.power("kill", "server")
     for node in ("n1", "n2"):
-        lab.inside(node, "sh", "-c", "kill $(pgrep -f 'cli.main agent')")
+        lab.inside(node, "sh", "-c", "kill $(pgrep -f 'cli.main [a]gent')")
     answers = lab.inside("n1", "docker", "exec", inside[0], "sh", "-c", script)
     assert answers.split() == ["1"] * 100
     lab.power("start", "server")
