@@ -189,8 +189,7 @@ class Reads:
             query.chosen, revision if with_state else _revision(query.version)
         )
         try:
-            if state:
-                yield State(state)
+            yield State(state)  # even if it is empty: from here on nothing is missed
             if query.initial and query.bookmarks:
                 yield Bookmark(revision, initial_events_end=True)
             bookmark_at = _now() + BOOKMARK_EVERY

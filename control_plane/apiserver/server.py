@@ -10,7 +10,7 @@ import grpc.aio
 
 from api import rpc
 from api.errors import AlreadyExists, Unavailable
-from api.grpc_server import Admit, Context
+from api.grpc_server import Admit, Context, Verb
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.allocation.allocator import Allocator
@@ -67,6 +67,19 @@ class Service(Protocol):
     def handler(self, admit: Admit, trail: Trail) -> grpc.GenericRpcHandler: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a dialect besides gRPC is made of: the same verbs, behind the same gate and trail."""
+
+    admit: Admit  # finds out who asks
+    resources: Mapping[str, Verb]  # Resources.plain
+    streams: Mapping[str, Verb]  # Streams.plain
+    gate: Gate
+    trail: Trail
+    about: About
+    reads: Reads
+
+
 class ApiServer:
     """`run` must be running for anything to be read; `listening` opens it to other processes."""
 
@@ -95,6 +108,7 @@ class ApiServer:
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
+        self.offer: Offer | None = None  # while `listening`
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -145,6 +159,9 @@ class ApiServer:
         streams = Streams(self.client, to_agents, self.gate, trail)
         watched = trail.admitting(admit)
         others = (service.handler(watched, trail) for service in self._services)
+        self.offer = Offer(
+            watched, resources.plain(), streams.plain(), self.gate, trail, self.about, self._reads
+        )
         server.add_generic_rpc_handlers(
             (resources.handler(watched), streams.handler(watched), *others)
         )
@@ -153,6 +170,7 @@ class ApiServer:
         try:
             yield ports
         finally:
+            self.offer = None
             self.send_away()  # or they would hold up the server until STOP
             await server.stop(STOP)
 

@@ -1,7 +1,8 @@
 """The eight verbs over gRPC: a thin coat over the registry and the reads.
 
 Replies are bytes. What the store holds is passed on as it is, in the frames of wire.py; nothing is decoded that
-nobody looks at.
+nobody looks at. Whoever speaks another dialect (control_plane/gateway) gets the same verbs behind the same gate and
+trail from `Resources.plain`, with answers that are not put into frames yet.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from api import clock
 from api.errors import ApiError, status_of
-from api.grpc_server import Admit, Context, handler_of
+from api.grpc_server import Admit, Context, Verb, handler_of
 from control_plane.apiserver import notes, refusals, requests, tables, wire
 from control_plane.apiserver.authorization.gate import Gate
 from control_plane.apiserver.authorization.questions import Questions
@@ -92,14 +93,39 @@ class Resources:
         followed = self._trail.followed(self._gate.guarded(verbs))
         return handler_of("Resources", followed, admit=admit, encoded=True)
 
+    def plain(self) -> dict[str, Verb]:
+        """For another dialect: answers are Stored, or a Page; `Watch` writes what is seen into its context."""
+        verbs: dict[str, Verb] = {
+            "Get": lambda request, _: self._do_get(request),
+            "List": lambda request, _: self._do_list(request),
+            "Watch": self._do_watch,
+            "Create": lambda request, _: self._do_create(request),
+            "Update": lambda request, _: self._do_update(request),
+            "Patch": lambda request, _: self._do_patch(request),
+            "Delete": lambda request, _: self._do_delete(request),
+            "DeleteCollection": lambda request, _: self._do_delete_collection(request),
+        }
+        return self._trail.followed(self._gate.guarded(verbs))
+
     async def _get(self, request: pb.GetRequest, _: Context) -> bytes:
-        return (await self._registry.get(requests.place_of(request.target))).envelope()
+        return (await self._do_get(request)).envelope()
+
+    async def _do_get(self, request: pb.GetRequest) -> Stored:
+        return await self._registry.get(requests.place_of(request.target))
 
     async def _list(self, request: pb.ListRequest, _: Context) -> bytes:
         if request.target.name:
             return await self._row(request)
-        strategy = self._strategy(request.target)
         tables.check_include(request.includeObject)
+        page = await self._do_list(request)
+        if not request.asTable:
+            return _list_response(page)
+        strategy, meta = self._strategy(request.target), list_meta(page)
+        rows = tables.table(strategy, page.items, meta, request.includeObject, clock.now())
+        return pb.ListResponse(metadata=meta, table=rows).SerializeToString()
+
+    async def _do_list(self, request: pb.ListRequest) -> Page:
+        strategy = self._strategy(request.target)
         query = ListQuery(
             requests.chosen_by(strategy, request),
             request.limit,
@@ -107,13 +133,7 @@ class Resources:
             request.resourceVersion,
             request.resourceVersionMatch,
         )
-        page = await self._reads.list(strategy.kind, query)
-        if not request.asTable:
-            return _list_response(page)
-        rows = tables.table(
-            strategy, page.items, _list_meta(page), request.includeObject, clock.now()
-        )
-        return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
+        return await self._reads.list(strategy.kind, query)
 
     async def _row(self, request: pb.ListRequest) -> bytes:
         """One object, as a table shows it."""
@@ -127,19 +147,37 @@ class Resources:
         return self._registry.strategy(requests.stored_kind_of(target))
 
     async def _watch(self, request: pb.WatchRequest, context: Context) -> None:
-        strategy = self._strategy(request.target)
+        strategy, query = self._watched(request)
         tables.check_include(request.includeObject)
-        query = WatchQuery(
-            requests.chosen_by(strategy, request),
-            request.resourceVersion,
-            request.allowWatchBookmarks,
-            request.sendInitialEvents,
-        )
         encode = self._encoder(strategy, query.chosen, request)
+        await self._follow(strategy, query, lambda message: encode(message) or None, context)
+
+    async def _do_watch(self, request: pb.WatchRequest, context: Context) -> None:
+        """Writes lists of (type, Stored). The first may be empty: the watch has begun."""
+        strategy, query = self._watched(request)
+
+        def seen(message: Message) -> list[tuple[str, Stored]]:
+            return shown(strategy, query.chosen, message)
+
+        await self._follow(strategy, query, seen, context)
+
+    def _watched(self, request: pb.WatchRequest) -> tuple[Strategy, WatchQuery]:
+        strategy = self._strategy(request.target)
+        chosen = requests.chosen_by(strategy, request)
+        version, bookmarks = request.resourceVersion, request.allowWatchBookmarks
+        return strategy, WatchQuery(chosen, version, bookmarks, request.sendInitialEvents)
+
+    async def _follow(
+        self,
+        strategy: Strategy,
+        query: WatchQuery,
+        encode: Callable[[Message], Any],  # None: nothing to be told
+        context: Context,
+    ) -> None:
         cache = self._reads.cache_of(strategy.kind)
         async with aclosing(self._reads.watch(strategy.kind, query)) as messages:
             async for message in messages:
-                if batch := encode(message):
+                if (batch := encode(message)) is not None:
                     await context.write(batch)
                     await asyncio.sleep(min(cache.company(query.chosen) * SENDING, LONGEST_BREATH))
 
@@ -211,11 +249,13 @@ class Resources:
         return await self._registry.delete(place, how)
 
     async def _delete_collection(self, request: pb.DeleteCollectionRequest, _: Context) -> bytes:
+        return _list_response(await self._do_delete_collection(request))
+
+    async def _do_delete_collection(self, request: pb.DeleteCollectionRequest) -> Page:
         strategy = self._strategy(request.target)
         chosen = requests.chosen_by(strategy, request)
         how = requests.delete_of(request.deleteOptions, request.options)
-        page = await delete_collection(self._registry, self._reads, strategy.kind, chosen, how)
-        return _list_response(page)
+        return await delete_collection(self._registry, self._reads, strategy.kind, chosen, how)
 
     async def _batch(self, request: pb.BatchRequest, context: Context) -> bytes:
         outcomes = await run_all(self._step(item, context) for item in request.items)
@@ -266,7 +306,7 @@ class Resources:
         ).SerializeToString()
 
 
-def _list_meta(page: Page) -> ListMeta:
+def list_meta(page: Page) -> ListMeta:
     meta = ListMeta(resourceVersion=str(page.revision), continueToken=page.token)
     if page.remaining is not None:
         meta.remainingItemCount = page.remaining
@@ -275,4 +315,4 @@ def _list_meta(page: Page) -> ListMeta:
 
 def _list_response(page: Page) -> bytes:
     envelopes = [stored.envelope() for stored in page.items]
-    return wire.listing(_list_meta(page).SerializeToString(), envelopes)
+    return wire.listing(list_meta(page).SerializeToString(), envelopes)

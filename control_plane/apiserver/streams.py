@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from api import rpc
 from api.client import Client
 from api.errors import BadRequest, NotFound, Unavailable
-from api.grpc_server import Admit, Context, handler_of
+from api.grpc_server import Admit, Context, Verb, handler_of
 from api.identities import agent_host
 from control_plane.apiserver import containers
 from control_plane.apiserver.authorization.gate import Gate, of_container
@@ -44,13 +44,17 @@ class Streams:
         self._to_agents = to_agents
 
     def handler(self, admit: Admit) -> grpc.GenericRpcHandler:
-        verbs: dict[str, Any] = {
+        return handler_of("Streams", self.plain(), admit=admit, encoded=True)
+
+    def plain(self) -> dict[str, Verb]:
+        """For another dialect, too (control_plane/gateway): what goes in and out is messages, serialised."""
+        verbs: dict[str, Verb] = {
             "Logs": self._logs,
             "Exec": self._exec,
             "Attach": self._attach,
             "PortForward": self._port_forward,
         }
-        return handler_of("Streams", self._trail.followed(verbs), admit=admit, encoded=True)
+        return self._trail.followed(verbs)
 
     async def _logs(self, request: pb.LogsRequest, context: Context) -> None:
         target = request.target
