@@ -19,6 +19,8 @@ from cli.flags import Parsed
 
 DATA_DIR = "/var/lib/helmling"
 ADMIN = "admin.conf"
+# Extensions of a cluster: where it is reached in the way that its `server` does not say.
+GRPC, HTTP = "helmling.dev/grpc", "helmling.dev/http"
 SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}  # what each entry holds
 ADDRESS = re.compile(r"^(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[^]]+\]|[^:/]+):(?P<port>\d+)/?$")
 
@@ -83,13 +85,26 @@ def _target(config: Config, name: str, token: str = "") -> Target:
     source = " and ".join(config.paths)
     user = {"token": token} if token else _user(config, context)
     return Target(
-        address_of(str(config.clusters[cluster].get("server", "")), source),
+        address_of(server_of(config.clusters[cluster]), source),
         identity_of(config.clusters[cluster], user, source),
         str(context.get("namespace", "")),
         name,
         cluster,
         source,
     )
+
+
+def server_of(cluster: Mapping[str, Any]) -> str:
+    """Where helmling connects: in a file that was made for kubectl, that is what the extension says."""
+    return extension(cluster, GRPC) or str(cluster.get("server", ""))
+
+
+def extension(cluster: Mapping[str, Any], name: str) -> str:
+    """The other way to reach a cluster (control_plane/pki/adminconf.py); "": there is none."""
+    for each in cluster.get("extensions") or []:
+        if isinstance(each, dict) and each.get("name") == name:
+            return str((each.get("extension") or {}).get("server", ""))
+    return ""
 
 
 def _context(config: Config, name: str, files: list[str]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "annotate": ("label", SETTINGS, "Update the annotations on a resource"),
     "completion": ("completion", SETTINGS, "Output shell completion code (bash, zsh or fish)"),
     "api-resources": ("apiresources", OTHER, "Print the supported API resources on the server"),
+    "kubeconfig": ("kubeconfig", CLUSTER, "Print the kubeconfig for kubectl"),
     "config": ("config", OTHER, "Read and change kubeconfig files"),
     "version": ("version", OTHER, "Print the client and server version information"),
 }  # fmt: skip

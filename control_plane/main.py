@@ -57,6 +57,7 @@ from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
 from control_plane.controllers.statefulset import main as statefulset
 from control_plane.controllers.tainteviction import main as tainteviction
+from control_plane.gateway import listener
 from control_plane.pki.adminconf import write_admin_conf
 from control_plane.pki.authority import LIFE
 from control_plane.pki.jointokens import JoinTokens
@@ -77,6 +78,7 @@ ADMIN_CONF = "admin.conf"
 # own shutdown. What was acknowledged is in the store at any moment.
 ENDING = 30
 ENCRYPTION = "encryption.yaml"  # what is encrypted at rest, and the keys
+HTTP_PORT = 6443  # Kubernetes' own
 PKI = "pki"  # the folder of certificates
 LOCALHOST, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "[::]")
 
@@ -158,6 +160,7 @@ class Options:
     host: str = "127.0.0.1"  # where to listen; 0.0.0.0: everywhere
     port: int = 6440  # for client certificates; 0: any
     token_port: int = 6441  # for bearer tokens; 0: any
+    http_port: int | None = None  # for kubectl, with either; 0: any; None: 6443, or any if `port` is any
     advertise: str = ""  # how others reach this machine; empty: the host
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
@@ -172,6 +175,12 @@ class Options:
     def advertised(self) -> str:
         """What a client on this machine or another is to be told."""
         return self.advertise or (LOCALHOST if self.host in EVERYWHERE else self.host)
+
+    @property
+    def gateway_port(self) -> int:
+        if self.http_port is not None:
+            return self.http_port
+        return HTTP_PORT if self.port else 0
 
     @property
     def store_url(self) -> str:
@@ -252,6 +261,7 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
     accounts = AccountTokens(Key.of(options.data_dir / PKI), server.client)
     async with AsyncExitStack() as stack:
         stack.callback(trail.close)
+        gateway = stack.enter_context(listener.bind(options.host, options.gateway_port))
         ports = await stack.enter_async_context(
             server.listening(
                 *_doors(options, keeper),
@@ -263,9 +273,12 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
         )
         server.about.port, server.about.token_port = ports
         address = f"{options.advertised}:{ports[0]}"
+        tls = listener.Certificates(keeper.shown, keeper.believed)
+        http = f"{options.advertised}:{gateway.getsockname()[1]}"
 
         def tell_admin() -> None:
-            write_admin_conf(options.data_dir / ADMIN_CONF, address, keeper.admin)
+            tls.renew()
+            write_admin_conf(options.data_dir / ADMIN_CONF, address, keeper.admin, http=http)
 
         tell_admin()
         parts = await stack.enter_async_context(asyncio.TaskGroup())
@@ -274,6 +287,8 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
             for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         ]
         running.append(parts.create_task(informers.run()))
+        assert server.offer is not None
+        running.append(parts.create_task(listener.serve(gateway, tls.context, server.offer)))
         running.append(parts.create_task(keeper.run(tell_admin)))
         cluster = server.about.cluster
         log.info("ready address=%s store=%s cluster=%s", address, options.store_url, cluster)

@@ -24,7 +24,7 @@ from cli.kubeconfig import ADMIN
 
 HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
-PORT, TOKEN_PORT = 6440, 6441
+PORT, TOKEN_PORT, HTTP_PORT = 6440, 6441, 6443
 LEASE_PERIOD = 10.0
 
 
@@ -34,6 +34,7 @@ class Wishes:
 
     port: int = PORT  # 0: any free one
     token_port: int = TOKEN_PORT  # for machines that join; 0: any free one
+    http_port: int = HTTP_PORT  # for kubectl; 0: any free one
     advertise_address: str = (
         ""  # the address at which other machines find this one; "": they do not
     )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cli.cluster import nodeflags
-from cli.cluster.layout import PORT, TOKEN_PORT
+from cli.cluster.layout import HTTP_PORT, PORT, TOKEN_PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
@@ -23,8 +23,8 @@ def log_level(session: Session) -> str:
     return level
 
 
-def _ports(session: Session) -> tuple[str, int, int]:
-    """Where to listen: host, port for certificates, port for tokens. Raises UsageError."""
+def _ports(session: Session) -> tuple[str, int, int, int]:
+    """Where to listen: host, ports for certificates, for tokens and for kubectl. Raises UsageError."""
     advertised = session.flags.text("advertise-address")
     where = session.flags.text("listen") or f"{_bracketed(advertised) or '127.0.0.1'}:{PORT}"
     match = LISTEN.match(where)
@@ -32,12 +32,21 @@ def _ports(session: Session) -> tuple[str, int, int]:
         raise UsageError(
             f"--listen={where}: expected HOST:PORT, as in 127.0.0.1:{PORT} or 0.0.0.0:{PORT}"
         )
-    token_port = session.flags.number("token-port")
-    if token_port is None:
-        token_port = TOKEN_PORT if int(match["port"]) else 0
-    if not 0 <= token_port <= 65535:
-        raise UsageError(f"--token-port must be between 0 and 65535, not {token_port}")
-    return match["host"], int(match["port"]), token_port
+    others = [
+        _port(session, name, usual if int(match["port"]) else 0)
+        for name, usual in (("token-port", TOKEN_PORT), ("http-port", HTTP_PORT))
+    ]
+    return match["host"], int(match["port"]), others[0], others[1]
+
+
+def _port(session: Session, name: str, usual: int) -> int:
+    """Raises UsageError."""
+    port = session.flags.number(name)
+    if port is None:
+        return usual
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--{name} must be between 0 and 65535, not {port}")
+    return port
 
 
 def _bracketed(host: str) -> str:
@@ -48,7 +57,7 @@ def _bracketed(host: str) -> str:
 def run(session: Session) -> int | None:
     if session.args:
         raise UsageError(f"server takes no arguments: {' '.join(session.args)}")
-    host, port, token_port = _ports(session)
+    host, port, token_port, http_port = _ports(session)
     level, store = log_level(session), session.flags.text("store")
     given = session.flags.text("encryption-provider-config")
     from control_plane import main as control_plane
@@ -64,6 +73,7 @@ def run(session: Session) -> int | None:
         host=host,
         port=port,
         token_port=token_port,
+        http_port=http_port,
         advertise=session.flags.text("advertise-address"),
         names=tuple(session.flags.many("tls-san")),
         audit=audit.Options(
@@ -92,7 +102,7 @@ def run(session: Session) -> int | None:
 
 
 SERVER = Command(
-    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--advertise-address=HOST] [--tls-san=NAME] "
+    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--http-port=PORT] [--advertise-address=HOST] [--tls-san=NAME] "
     "[--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
@@ -120,6 +130,7 @@ SERVER = Command(
              "or of 127.0.0.1."),
         Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
              form="number"),
+        Flag("http-port", f"Where kubectl and its like connect; 0: any free one. Default {HTTP_PORT}.", form="number"),
         Flag("advertise-address", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),

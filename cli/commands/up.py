@@ -16,6 +16,7 @@ from cli.cluster import daemons
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
+    HTTP_PORT,
     LEASE_PERIOD,
     PORT,
     TOKEN_PORT,
@@ -37,6 +38,7 @@ LEASE = duration("lease-period", "How often a node says that it lives.", "10s")
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
     Flag("token-port", f"The port where machines join; 0: any free one. Default {TOKEN_PORT}.", form="number"),
+    Flag("http-port", f"The port for kubectl; 0: any free one. Default {HTTP_PORT}.", form="number"),
     Flag("advertise-address", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
@@ -81,10 +83,12 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     wishes = kept or Wishes()
     if flags.given("port"):
         wishes = replace(wishes, port=port_of(flags, "port"))
-        if wishes.port == 0 and not flags.given("token-port"):
-            wishes = replace(wishes, token_port=0)
+        if wishes.port == 0:  # then the others, too, if nobody says otherwise
+            wishes = replace(wishes, token_port=0, http_port=0)
     if flags.given("token-port"):
         wishes = replace(wishes, token_port=port_of(flags, "token-port"))
+    if flags.given("http-port"):
+        wishes = replace(wishes, http_port=port_of(flags, "http-port"))
     if flags.given("advertise-address"):
         wishes = replace(wishes, advertise_address=flags.text("advertise-address"))
     if flags.given("node-name"):
@@ -161,7 +165,8 @@ def _start(layout: Layout, wishes: Wishes, progress: Progress) -> bool:
             daemons.stop(layout, "agent")
             alive["agent"] = False
         port, token_port = _free_port(wishes.port), _free_port(wishes.token_port)
-        wishes = replace(wishes, port=port, token_port=token_port)
+        http_port = _free_port(wishes.http_port)
+        wishes = replace(wishes, port=port, token_port=token_port, http_port=http_port)
         layout.write_wishes(wishes)
         daemons.start(layout, "server", _server_arguments(layout, wishes))
     if not alive["agent"]:
@@ -192,6 +197,7 @@ def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--data-dir={layout.root}",
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
+        f"--http-port={wishes.http_port}",
         *_told("advertise-address", wishes.advertise_address),
         *_told("store", wishes.store),
     ]

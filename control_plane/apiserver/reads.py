@@ -217,6 +217,11 @@ class Reads:
         """Wait until the cache shows all that is in the store now. Raises Timeout, Unavailable."""
         await self._ready_to_watch("")
 
+    @property
+    def revision(self) -> int:
+        """Where the cache is; -1: it has not begun."""
+        return self._cache.revision
+
     def cache_of(self, kind: Kind) -> KindCache:
         return self._cache.of(kind)
 

@@ -94,6 +94,10 @@ class KindCache:
     def entries(self) -> Iterable[Stored]:
         return self._entries.values()
 
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
     def apply(self, change: Change) -> Event | None:
         """What the change is; None: it deletes what is not there."""
         old = self._entries.get(change.key)

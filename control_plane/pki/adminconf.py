@@ -1,20 +1,33 @@
-"""admin.conf: the kubeconfig with which the cluster's administrator begins."""
+"""admin.conf: the kubeconfig with which the cluster's administrator begins.
+
+A cluster is reached in two ways, and a kubeconfig has one field for it. So the other way stands in an extension, which is
+what the format has for such things: `server` is where helmling connects (gRPC), and the extension says where kubectl does.
+`helmling kubeconfig` prints the same with both exchanged; helmling takes either (cli/kubeconfig.py).
+"""
 
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 from api import keyfiles
 from api.identities import ADMIN
 from api.tls import Identity
 
+HTTP = "helmling.dev/http"  # the extension of a cluster that says where it speaks HTTP
 
-def write_admin_conf(path: Path, address: str, admin: Identity) -> None:
+
+def write_admin_conf(path: Path, address: str, admin: Identity, *, http: str = "") -> None:
     """The kubeconfig of the cluster's administrator, replaced at once and readable by its owner only.
 
     JSON is YAML, and a client can read it without importing a YAML parser.
     """
-    cluster = {"server": f"https://{address}", "certificate-authority-data": _base64(admin.ca)}
+    cluster: dict[str, Any] = {
+        "server": f"https://{address}",
+        "certificate-authority-data": _base64(admin.ca),
+    }
+    if http:
+        cluster["extensions"] = [{"name": HTTP, "extension": {"server": f"https://{http}"}}]
     user = {
         "client-certificate-data": _base64(admin.certificate),
         "client-key-data": _base64(admin.key),

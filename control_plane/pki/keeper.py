@@ -113,6 +113,16 @@ class Keeper:
         return self._to_agents
 
     @property
+    def shown(self) -> Path:
+        """Certificate and key of the server, in a file: for TLS that is not grpc's."""
+        return self._folder / "apiserver.pem"
+
+    @property
+    def believed(self) -> Path:
+        """The authority's certificate, in a file."""
+        return self._folder / "ca.crt"
+
+    @property
     def admin(self) -> Identity:
         return self._identity("admin")
 
