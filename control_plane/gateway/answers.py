@@ -15,7 +15,12 @@ DEFAULT_RETRY = 1  # seconds, where a client ought to try again and nobody has s
 
 
 def answer(
-    value: Any, *, code: int = 200, media: str = JSON, warnings: Iterable[str] = (), pretty: bool = False
+    value: Any,
+    *,
+    code: int = 200,
+    media: str = JSON,
+    warnings: Iterable[str] = (),
+    pretty: bool = False,
 ) -> web.Response:
     """`value`: JSON already, or what can be written as JSON."""
     body = value if isinstance(value, bytes) and not pretty else _dumps(value, pretty=pretty)

@@ -7,17 +7,24 @@ from typing import Any, NoReturn
 from api import jsonform
 from api.errors import BadRequest, Cause
 from api.kinds import Kind
+from control_plane.gateway import protobuf
+from control_plane.gateway.negotiation import PROTOBUF, YAML
 
-DROPPED = ("UnknownField", "FieldValueDuplicate")  # what the lenient leave out, and the strict refuse
+DROPPED = (
+    "UnknownField",
+    "FieldValueDuplicate",
+)  # what the lenient leave out, and the strict refuse
 
 
-def document(body: bytes, *, yaml: bool = False) -> tuple[dict[str, Any], list[Cause]]:
-    """The object, and the names that it gives twice. Raises BadRequest."""
+def document(body: bytes, media: str, kind: Kind | None) -> tuple[dict[str, Any], list[Cause]]:
+    """The object (`kind` is None: options), and the names that it gives twice. Raises BadRequest."""
     if not body:
         return {}, []
+    if media == PROTOBUF:
+        return protobuf.document(body, kind), []
     twice: list[Cause] = []
     try:
-        found = _yaml(body) if yaml else json.loads(body, object_pairs_hook=_pairs(twice))
+        found = _yaml(body) if media == YAML else json.loads(body, object_pairs_hook=_pairs(twice))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
     if not isinstance(found, dict):
@@ -71,7 +78,9 @@ def read(
 
 
 def _refuse(kind: Kind, why: str) -> NoReturn:
-    raise BadRequest(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {why}')
+    raise BadRequest(
+        f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {why}'
+    )
 
 
 def _strict(cause: Cause) -> str:
@@ -79,5 +88,3 @@ def _strict(cause: Cause) -> str:
     if cause.reason == "FieldValueDuplicate":
         return f'duplicate field "{cause.field}"'
     return f'unknown field "{cause.field}"{cause.message.removeprefix("unknown field")}'
-
-

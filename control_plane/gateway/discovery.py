@@ -90,7 +90,11 @@ def group_list() -> dict[str, Any]:
 
 def group(name: str) -> dict[str, Any] | None:
     versions = groups().get(name) if name else None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, tuple(versions))} if versions else None
+    return (
+        {"kind": "APIGroup", "apiVersion": "v1", **_group(name, tuple(versions))}
+        if versions
+        else None
+    )
 
 
 def _group(name: str, versions: tuple[str, ...]) -> dict[str, Any]:
@@ -121,7 +125,11 @@ def _rows(kind: Kind) -> Iterator[dict[str, Any]]:
         row["categories"] = kind.categories
     yield row
     for part in parts(kind):
-        row = {"name": f"{kind.plural}/{part.name}", "singularName": "", "namespaced": kind.namespaced}
+        row = {
+            "name": f"{kind.plural}/{part.name}",
+            "singularName": "",
+            "namespaced": kind.namespaced,
+        }
         if (part.group, part.version) != (kind.group, kind.version):
             row |= {"group": part.group, "version": part.version}
         yield {**row, "kind": part.kind, "verbs": part.verbs}
@@ -146,7 +154,11 @@ def aggregated(*, core: bool, version: str) -> dict[str, Any]:
 
 def _described(group: str, versions: dict[str, list[Kind]]) -> list[dict[str, Any]]:
     return [
-        {"version": version, "resources": [_resource(kind) for kind in found], "freshness": "Current"}
+        {
+            "version": version,
+            "resources": [_resource(kind) for kind in found],
+            "freshness": "Current",
+        }
         for version, found in versions.items()
     ]
 

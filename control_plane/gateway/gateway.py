@@ -39,9 +39,7 @@ class Gateway:
         except Exception as error:
             return failure(internal(error))
 
-    async def _answer(
-        self, request: web.BaseRequest, context: HttpContext
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, context: HttpContext) -> web.StreamResponse:
         if self._places.is_open(request.path):
             return self._places.health(request)
         await self._admit(context)

@@ -61,7 +61,11 @@ def _started() -> float:
     """The kernel knows it, as ticks since the machine started."""
     with open("/proc/self/stat") as file:
         ticks = int(file.read().rpartition(")")[2].split()[19])
-    return clock.now().timestamp() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+    return (
+        clock.now().timestamp()
+        - time.clock_gettime(time.CLOCK_BOOTTIME)
+        + ticks / os.sysconf("SC_CLK_TCK")
+    )
 
 
 def _head(name: str, type: str, about: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Which form of an answer a client takes (the header Accept), and in which form it sends. Pure.
 
 JSON is always understood. What is asked for beyond it: a Table, PartialObjectMetadata, YAML. Of protobuf, which Kubernetes'
-own components prefer, we have another encoding than theirs; a client that takes JSON as well gets JSON, and one that
-takes nothing else is told 406, as Kubernetes tells it for objects without protobuf.
+own clients prefer, bodies are read (protobuf.py) and none is written; a client that takes JSON as well gets JSON, and one
+that takes nothing else is told 406, as Kubernetes tells it for objects without protobuf.
 """
 
 from dataclasses import dataclass
@@ -50,15 +50,16 @@ def form(accept: str, *shapes: str) -> Form:
     )
 
 
-def is_yaml(content_type: str) -> bool:
-    """Whether a body is YAML and not JSON. Raises UnsupportedMedia."""
+def sent(content_type: str) -> str:
+    """The form of a body. Raises UnsupportedMedia."""
     media, _ = _parsed(content_type)
     if media in ("", JSON):
-        return False
-    if media == YAML:
-        return True
+        return JSON
+    if media in (YAML, PROTOBUF):
+        return media
     raise UnsupportedMedia(
-        f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}"
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"{JSON}, {YAML}, {PROTOBUF}"
     )
 
 

@@ -34,7 +34,11 @@ class Objects:
     def json(self, stored: Stored) -> bytes:
         if not stored.revision or not stored.key:
             return orjson.dumps(written(stored))
-        about = (stored.strategy.kind.name, stored.key, stored.revision)  # a Scale has its owner's key
+        about = (
+            stored.strategy.kind.name,
+            stored.key,
+            stored.revision,
+        )  # a Scale has its owner's key
         found = self._kept.get(about)
         if found is None:
             found = self._kept[about] = orjson.dumps(written(stored))

@@ -1,9 +1,9 @@
 """Which object, or collection, a path is about. Pure.
 
-    /api/v1/pods                                        all namespaces
-    /api/v1/namespaces/NS/pods[/NAME[/SUBRESOURCE]]
-    /apis/GROUP/VERSION/…                               the same for every group but the core
-    /api/v1/watch/…                                     an older way to say ?watch=true
+/api/v1/pods                                        all namespaces
+/api/v1/namespaces/NS/pods[/NAME[/SUBRESOURCE]]
+/apis/GROUP/VERSION/…                               the same for every group but the core
+/api/v1/watch/…                                     an older way to say ?watch=true
 """
 
 from dataclasses import dataclass

@@ -62,7 +62,10 @@ class Places:
                 raise NotFound(NO_RESOURCE)
         good = all(checks.values())
         if "verbose" in request.query or not good:
-            lines = [f"[{'+' if ok else '-'}]{name} {'ok' if ok else 'failed'}" for name, ok in checks.items()]
+            lines = [
+                f"[{'+' if ok else '-'}]{name} {'ok' if ok else 'failed'}"
+                for name, ok in checks.items()
+            ]
             text = "\n".join([*lines, f"{word} check {'passed' if good else 'failed'}", ""])
         else:
             text = "ok"
@@ -80,7 +83,9 @@ class Places:
             place = self._nowhere
         await self._checked((request.method, request.path), context)
         if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed(
+                "the server does not allow this method on the requested resource"
+            )
         return place(request)
 
     async def _check(self, asked: tuple[str, str], _: HttpContext) -> None:
@@ -123,4 +128,3 @@ def _aggregated(request: web.BaseRequest, core: bool) -> web.Response | None:
         return None
     media = f"{negotiation.JSON};g=apidiscovery.k8s.io;v={form.version};as={DISCOVERY}"
     return answer(discovery.aggregated(core=core, version=form.version), media=media)
-

@@ -173,9 +173,9 @@ class Verbs:
         self, asked: Asked, request: web.BaseRequest, context: HttpContext, options: pb.WriteOptions
     ) -> Any:
         """The object that was sent, as it travels."""
-        yaml = negotiation.is_yaml(request.headers.get("Content-Type", ""))
-        found, twice = bodies.document(await request.read(), yaml=yaml)
         kind = content(asked)
+        media = negotiation.sent(request.headers.get("Content-Type", ""))
+        found, twice = bodies.document(await request.read(), media, kind)
         if kind.message is Eviction:
             _prepare_eviction(found, options)
         obj, warnings = bodies.read(kind, found, twice, parameters.validation(request.query))
@@ -226,8 +226,8 @@ def _named(asked: Asked, request: web.BaseRequest) -> None:
 
 
 async def _how(request: web.BaseRequest) -> Any:
-    yaml = negotiation.is_yaml(request.headers.get("Content-Type", ""))
-    found, _ = bodies.document(await request.read(), yaml=yaml)
+    media = negotiation.sent(request.headers.get("Content-Type", ""))
+    found, _ = bodies.document(await request.read(), media, None)
     return deleting.options(found, request.query)
 
 

@@ -58,9 +58,7 @@ def _message(asked: Asked, request: web.BaseRequest) -> pb.WatchRequest:
     if target.name:
         fields = ",".join(filter(None, (fields, f"metadata.name={target.name}")))
     return pb.WatchRequest(
-        target=pb.Target(
-            group=target.group, resource=target.resource, namespace=target.namespace
-        ),
+        target=pb.Target(group=target.group, resource=target.resource, namespace=target.namespace),
         labelSelector=query.get("labelSelector", ""),
         fieldSelector=fields,
         resourceVersion=query.get("resourceVersion", ""),
