@@ -76,8 +76,9 @@ async def serving(
 
     loop = asyncio.get_running_loop()
 
-    def request(*about: Any) -> web.BaseRequest:
-        return web.BaseRequest(*about, loop, client_max_size=MAX_BODY)
+    def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        about = (message, payload, protocol, writer)
+        return web.BaseRequest(*about, task, loop, client_max_size=MAX_BODY)
 
     server = web.Server(
         Gateway(offer).handle,

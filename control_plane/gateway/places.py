@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -9,7 +10,7 @@ from api.errors import MethodNotAllowed, NotFound
 from control_plane.apiserver.authorization.gate import of_path
 from control_plane.apiserver.server import Offer
 from control_plane.apiserver.service import KUBERNETES, VERSION
-from control_plane.gateway import discovery, measures, negotiation
+from control_plane.gateway import discovery, measures, negotiation, openapi
 from control_plane.gateway.answers import answer
 from control_plane.gateway.context import HttpContext
 from control_plane.gateway.negotiation import DISCOVERY
@@ -47,6 +48,7 @@ class Places:
             "/apis": self._groups,
             "/version": lambda _: answer(version()),
             "/metrics": self._metrics,
+            openapi.ROOT: lambda _: answer(openapi.index()),
         }
 
     def is_open(self, path: str) -> bool:
@@ -94,9 +96,13 @@ class Places:
         self._gate.check(of_path(path, verb))
 
     def _list_of(self, path: str) -> Place | None:
-        """/api/v1, /apis/GROUP, /apis/GROUP/VERSION"""
+        """/api/v1, /apis/GROUP, /apis/GROUP/VERSION, and the same below /openapi/v3"""
         parts = path.strip("/").split("/")
-        if len(parts) == 2 and parts[0] == "api":
+        found: dict[str, Any] | bytes | None
+        if path.startswith(f"{openapi.ROOT}/"):
+            group, version = (parts[3] if len(parts) == 5 else ""), parts[-1]
+            found = openapi.document(group, version)
+        elif len(parts) == 2 and parts[0] == "api":
             found = discovery.resource_list("", parts[1])
         elif len(parts) == 2 and parts[0] == "apis":
             found = discovery.group(parts[1])
