@@ -11,6 +11,7 @@ from control_plane.gateway.context import HttpContext
 from control_plane.gateway.objects import Objects
 from control_plane.gateway.parameters import flag
 from control_plane.gateway.places import Places
+from control_plane.gateway.streaming import Streaming
 from control_plane.gateway.verbs import Verbs
 
 
@@ -24,6 +25,7 @@ class Gateway:
         kept = Objects()
         self._verbs = Verbs(offer, kept)
         self._places = Places(offer, kept)
+        self._streaming = Streaming(offer)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises, but for what ends the connection."""
@@ -47,4 +49,6 @@ class Gateway:
         if found is not None:
             return found
         asked = paths.read(request.method, request.path, watch=flag(request.query, "watch"))
+        if self._streaming.takes(asked):
+            return await self._streaming.answer(asked, request, context)
         return await self._verbs.answer(asked, request, context)

@@ -76,7 +76,9 @@ async def serving(
 
     loop = asyncio.get_running_loop()
 
-    def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    def request(
+        message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+    ) -> web.BaseRequest:
         about = (message, payload, protocol, writer)
         return web.BaseRequest(*about, task, loop, client_max_size=MAX_BODY)
 
