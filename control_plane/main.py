@@ -160,7 +160,9 @@ class Options:
     host: str = "127.0.0.1"  # where to listen; 0.0.0.0: everywhere
     port: int = 6440  # for client certificates; 0: any
     token_port: int = 6441  # for bearer tokens; 0: any
-    http_port: int | None = None  # for kubectl, with either; 0: any; None: 6443, or any if `port` is any
+    http_port: int | None = (
+        None  # for kubectl, with either; 0: any; None: 6443, or any if `port` is any
+    )
     advertise: str = ""  # how others reach this machine; empty: the host
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes

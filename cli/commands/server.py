@@ -130,7 +130,7 @@ SERVER = Command(
              "or of 127.0.0.1."),
         Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
              form="number"),
-        Flag("http-port", f"Where kubectl and its like connect; 0: any free one. Default {HTTP_PORT}.", form="number"),
+        Flag("http-port", f"Where kubectl connects; 0: any free one. Default {HTTP_PORT}.", form="number"),
         Flag("advertise-address", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),

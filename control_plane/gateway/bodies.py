@@ -1,4 +1,4 @@
-"""Objects as clients send them: JSON or YAML, read strictly, and refused in the sentences that kubectl's users know (S#16)."""
+"""Objects as clients send them: JSON, YAML or protobuf, refused in the words that kubectl's users know (S#16)."""
 
 import json
 from collections.abc import Sequence
@@ -46,9 +46,8 @@ def _pairs(twice: list[Cause]) -> Any:
         made = dict(found)
         if len(made) < len(found):
             names = [name for name, _ in found]
-            for name in made:
-                if names.count(name) > 1:
-                    twice.append(Cause(name, "", "FieldValueDuplicate"))
+            repeated = (name for name in made if names.count(name) > 1)
+            twice.extend(Cause(name, "", "FieldValueDuplicate") for name in repeated)
         return made
 
     return pairs

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from api.errors import ApiError, Unavailable
+from api.errors import ApiError
 from api.grpc_server import internal
 from control_plane.apiserver.server import Offer
 from control_plane.gateway import paths
-from control_plane.gateway.answers import answer, failure
+from control_plane.gateway.answers import failure
 from control_plane.gateway.context import HttpContext
 from control_plane.gateway.objects import Objects
 from control_plane.gateway.parameters import flag

@@ -1,8 +1,8 @@
 """Which form of an answer a client takes (the header Accept), and in which form it sends. Pure.
 
-JSON is always understood. What is asked for beyond it: a Table, PartialObjectMetadata, YAML. Of protobuf, which Kubernetes'
-own clients prefer, bodies are read (protobuf.py) and none is written; a client that takes JSON as well gets JSON, and one
-that takes nothing else is told 406, as Kubernetes tells it for objects without protobuf.
+JSON is always understood. What is asked for beyond it: a Table, PartialObjectMetadata, YAML. Of protobuf, which
+Kubernetes' own clients prefer, bodies are read (protobuf.py) and none is written; a client that takes JSON as well
+gets JSON, and one that takes nothing else is told 406, as Kubernetes tells it for objects without protobuf.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
 """Kubernetes' protobuf, read into the JSON form. Never written: a client that sends it takes JSON in answer.
 
-Go clients since 1.32 send objects in this encoding and try no other when it is refused, so who wants to be spoken to by them
-must read it. kubernetes.json has the numbers of the fields (proto/kubernetes.py makes it). An object comes in an
-envelope: four bytes of magic, then a message with the kind and the encoded object.
+Go clients since 1.32 send objects in this encoding and try no other when it is refused, so who wants to be spoken to
+by them must read it. kubernetes.json has the numbers of the fields (scripts/kubernetes_numbers.py makes it). An object comes in
+an envelope: four bytes of magic, then a message with the kind and the encoded object.
 
-Go writes empty fields, too, where nothing was set. What is empty, and is no field of ours, is left out; so nobody is told
-that `priorityClassName: ""` is not supported.
+Go writes empty fields, too, where nothing was set. What is empty, and is no field of ours, is left out; so nobody is
+told that `priorityClassName: ""` is not supported.
 """
 
 import base64
@@ -72,18 +72,22 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def document(body: bytes, expected: Kind | None) -> dict[str, Any]:
     """The object as JSON has it. `expected`: its kind; None: options. Raises BadRequest."""
     try:
-        if not body.startswith(MAGIC):
-            raise Malformed("it does not begin as Kubernetes' messages do")
-        parts = dict(fields(body[len(MAGIC) :]))
-        about = {number: _text(value) for number, value in fields(_bytes(parts.get(1, b"")))}
-        version, kind = about.get(1, ""), about.get(2, "")
-        root = _table()["roots"].get(kind if expected is None else f"{version} {kind}")
-        if root is None:
-            raise Malformed(f"it is a {version} {kind}")
-        ours = expected.message.DESCRIPTOR if expected else None
-        found = _message(root, _bytes(parts.get(2, b"")), ours, whole=expected is None)
+        return _document(body, expected)
     except (Malformed, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BadRequest(f"the body of the request cannot be decoded: {error}") from None
+
+
+def _document(body: bytes, expected: Kind | None) -> dict[str, Any]:
+    if not body.startswith(MAGIC):
+        raise Malformed("it does not begin as Kubernetes' messages do")
+    parts = dict(fields(body[len(MAGIC) :]))
+    about = {number: _text(value) for number, value in fields(_bytes(parts.get(1, b"")))}
+    version, kind = about.get(1, ""), about.get(2, "")
+    root = _table()["roots"].get(kind if expected is None else f"{version} {kind}")
+    if root is None:
+        raise Malformed(f"it is a {version} {kind}")
+    ours = expected.message.DESCRIPTOR if expected else None
+    found = _message(root, _bytes(parts.get(2, b"")), ours, whole=expected is None)
     return {"apiVersion": version, "kind": kind, **found}
 
 
@@ -200,7 +204,11 @@ def _duration(value: Value) -> str:
     return f"{_int(dict(fields(_bytes(value))).get(1, 0)) / 1e9:g}s"
 
 
-SPECIAL = ("meta.v1.", "resource.", "runtime.", "intstr.", "authentication.v1.Extra", "authorization.v1.Extra", "certificates.v1.Extra")  # fmt: skip
+# Messages that JSON has other forms for: where they are from, and below, what they are called.
+_EXTRAS = tuple(
+    f"{group}.v1.Extra" for group in ("authentication", "authorization", "certificates")
+)
+SPECIAL = ("meta.v1.", "resource.", "runtime.", "intstr.", *_EXTRAS)
 CONVERT: dict[str, Convert] = {
     "string": lambda value, _: _text(value),
     "int": lambda value, _: _int(value),

@@ -1,7 +1,7 @@
 """The schema of every message, from its descriptor, its rules and its comments: OpenAPI v3. Pure.
 
-What is Kubernetes' own in it: x-kubernetes-group-version-kind says which kind a schema is, the patch keys say how lists are
-merged (kubectl computes its patches by them), int-or-string and date-time say how a value is written.
+What is Kubernetes' own in it: x-kubernetes-group-version-kind says which kind a schema is, the patch keys say how
+lists are merged (kubectl computes its patches by them), int-or-string and date-time say how a value is written.
 """
 
 from collections.abc import Iterable

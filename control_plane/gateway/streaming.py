@@ -1,7 +1,8 @@
 """Logs, exec and attach: the streams of apiserver/streams.py, for clients that speak HTTP.
 
-Logs are a response that goes on. The others are WebSockets, opened as late as possible: only when the pod, the container
-and the node have been looked at, so that whatever is wrong with them is an ordinary answer with an ordinary Status.
+Logs are a response that goes on. The others are WebSockets, opened as late as possible: only when the pod, the
+container and the node have been looked at, so that whatever is wrong with them is an ordinary answer with an ordinary
+Status.
 """
 
 import asyncio

@@ -226,8 +226,9 @@ def _named(asked: Asked, request: web.BaseRequest) -> None:
 
 
 async def _how(request: web.BaseRequest) -> Any:
-    media = negotiation.sent(request.headers.get("Content-Type", ""))
-    found, _ = bodies.document(await request.read(), media, None)
+    body = await request.read()
+    media = negotiation.sent(request.headers.get("Content-Type", "")) if body else ""
+    found, _ = bodies.document(body, media, None)
     return deleting.options(found, request.query)
 
 

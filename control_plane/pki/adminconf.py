@@ -1,8 +1,8 @@
 """admin.conf: the kubeconfig with which the cluster's administrator begins.
 
-A cluster is reached in two ways, and a kubeconfig has one field for it. So the other way stands in an extension, which is
-what the format has for such things: `server` is where helmling connects (gRPC), and the extension says where kubectl does.
-`helmling kubeconfig` prints the same with both exchanged; helmling takes either (cli/kubeconfig.py).
+A cluster is reached in two ways, and a kubeconfig has one field for it. So the other way stands in an extension,
+which is what the format has for such things: `server` is where helmling connects (gRPC), and the extension says where
+kubectl does. `helmling kubeconfig` prints the same with both exchanged; helmling takes either (cli/kubeconfig.py).
 """
 
 import json

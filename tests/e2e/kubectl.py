@@ -17,7 +17,9 @@ def program() -> str:
     """Its path. Without one the test fails: nothing else shows that kubectl works."""
     found = os.environ.get("KUBECTL") or shutil.which("kubectl")
     if not found:
-        pytest.fail("there is no kubectl: scripts/setup.sh installs Debian's package kubernetes-client")
+        pytest.fail(
+            "there is no kubectl: scripts/setup.sh installs Debian's package kubernetes-client"
+        )
     return found
 
 

@@ -153,7 +153,13 @@ This table is made by the test that runs each of these commands (tests/e2e/test_
 def table(rows: Sequence[Row]) -> str:
     lines = ["| kubectl | |", "|---|---|"]
     for row in rows:
-        told = f"missing: {row.missing}" if row.missing else "refused, as it must be" if row.refused else "works"
+        told = (
+            f"missing: {row.missing}"
+            if row.missing
+            else "refused, as it must be"
+            if row.refused
+            else "works"
+        )
         command = row.command.replace("|", "\\|")
         lines.append(f"| `{command}` | {told} |")
     return "\n".join(lines) + "\n"

@@ -31,7 +31,9 @@ def test_every_command(kube: Kubectl) -> None:
     for row in ROWS:
         if row.since > version:
             continue
-        stdin = kube.ok("get", "pod", "hello", "-o", "yaml").out if row.stdin == "{pod}" else row.stdin
+        stdin = (
+            kube.ok("get", "pod", "hello", "-o", "yaml").out if row.stdin == "{pod}" else row.stdin
+        )
         wrong.append(row.verdict(kube.run(*shlex.split(row.command), stdin=stdin)))
     assert not any(wrong), "\n\n".join(filter(None, wrong))
 

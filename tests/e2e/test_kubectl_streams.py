@@ -37,7 +37,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 @pytest.fixture
 def kube(real: Cli, tmp_path: Path) -> Kubectl:
     if kubectl.minor(kubectl.program()) < 31:
-        pytest.skip("this kubectl speaks SPDY only, and the gateway WebSocket: from 1.31 on it does")
+        pytest.skip(
+            "this kubectl speaks SPDY only, and the gateway WebSocket: from 1.31 on it does"
+        )
     return Kubectl.of(real, tmp_path)
 
 

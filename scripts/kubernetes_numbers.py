@@ -1,10 +1,10 @@
 """Makes control_plane/gateway/kubernetes.json: the numbers of Kubernetes' own protobuf fields.
 
-Go clients since Kubernetes 1.32 send objects in that encoding, without asking whether a server understands JSON only. Field
-numbers never change, so the table holds for every version. They are read out of a kubectl: each carries the compressed
-descriptors of its API. Run it again, with a newer kubectl, when a kind has grown a field:
+Go clients since Kubernetes 1.32 send objects in that encoding, without asking whether a server understands JSON only.
+Field numbers never change, so the table holds for every version. They are read out of a kubectl: each carries the
+compressed descriptors of its API. Run it again, with a newer kubectl, when a kind has grown a field:
 
-    python proto/kubernetes.py /usr/bin/kubectl
+    python scripts/kubernetes_numbers.py /usr/bin/kubectl
 """
 
 import json
