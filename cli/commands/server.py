@@ -102,8 +102,8 @@ def run(session: Session) -> int | None:
 
 
 SERVER = Command(
-    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--http-port=PORT] [--advertise-address=HOST] [--tls-san=NAME] "
-    "[--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
+    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--http-port=PORT] [--advertise-address=HOST] "
+    "[--tls-san=NAME] [--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
     "directory as soon as it listens. Whoever connects shows a client certificate (at --listen), or a token "
