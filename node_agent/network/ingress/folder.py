@@ -59,10 +59,10 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove what does not hold: old keys with it."""
+        kept = (self.used(), self.jail.name)
         for place in self.root.iterdir():
-            if place.is_dir() and not place.is_symlink():
-                if place.name not in (self.used(), self.jail.name):
-                    shutil.rmtree(place, ignore_errors=True)
+            if place.is_dir() and not place.is_symlink() and place.name not in kept:
+                shutil.rmtree(place, ignore_errors=True)
 
     def remove(self) -> None:
         """All of it. Raises OSError."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node_agent.network.ingress.model import Address, Backend, Certificate, Routing, Target
+from node_agent.network.ingress.model import Address, Backend, Routing, Target
 
 CONFIG, OWN = "haproxy.cfg", "own.pem"
 FEWEST_PLACES = 4
@@ -52,11 +52,11 @@ def files(
     routing: Routing,
     pods: Mapping[Backend, frozenset[Address]],
     room: Mapping[Backend, int],
-    own: Certificate,
+    own: bytes,
     setting: Setting,
 ) -> Files:
-    """`room`: the places of each backend."""
-    contents = {OWN: own.pem, **_maps(routing), **_certificates(routing)}
+    """`room`: the places of each backend. `own`: the proxy's own certificate with its key."""
+    contents = {OWN: own, **_maps(routing), **_certificates(routing)}
     empty: Mapping[Backend, frozenset[Address]] = {}
     hashed = hashlib.sha256(_config(routing, empty, room, setting, "").encode())
     for name in sorted(contents):
