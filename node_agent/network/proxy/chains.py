@@ -5,10 +5,10 @@ so what they cost is paid once per connection. Its way:
 
     lead_in, lead_out   packets that come in, and packets that the node's own programs send
       lead              is it a service? One lookup: address, protocol, port → a chain
-        spread-3        three backends: draw a number, look up address, protocol, port, number → backend
-        near-2          the same among the backends of this node
-        split-3-2       three for those inside of the cluster, two of this node for those outside
-        sticky-3-10800  where this client was led before, if it is still there; else draw, and remember it
+        tcp-spread-3    three backends: draw a number, look up address, port, number → backend
+        tcp-near-2      the same among the backends of this node
+        split-…         one of the above for those inside of the cluster, another for those outside
+        tcp-sticky-…    where this client was led before, if it is still there; else draw, and remember it
         checked-…       only for clients of some networks
         refuse          nobody is there: say so at once
     translated          the answers must come back through here: see `_ANSWERS`
@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from node_agent.network.proxy.model import Frontend, Place
 from node_agent.network.proxy.table import Chain, Set, Table
 
-# The mark, for the time a first packet takes through the kernel, of a connection from outside that is to go on under the
-# node's address. The same bit as Kubernetes'.
+# The mark that a connection's first packet has, on its way through the kernel, if it comes from outside and is to go on
+# under the node's address. The same bit as Kubernetes'.
 FROM_OUTSIDE = 0x4000
 NEAR = 1 << 16  # the numbers of backends on this node begin here; those of all at 0
 REMEMBERED = 65535  # clients at once, for sticky services
@@ -38,12 +38,43 @@ class Scope:
     """Frontends with an address of their own, or ports of all addresses of the node."""
 
     prefix: str  # of the names of chains and maps
-    key: str  # what of a packet says which frontend it is for
+    address: str  # what of a packet belongs to the key beside the port
 
     @property
-    def leads(self) -> str:
+    def key(self) -> str:
+        """What of a packet says which frontend it is for."""
+        return f"{self.address}meta l4proto . th dport"
+
+    @property
+    def services(self) -> str:
         """The map: frontend → chain."""
         return f"{self.prefix}services"
+
+    @property
+    def allowed(self) -> str:
+        """frontend, client's network, of services that only some networks may use."""
+        return f"{self.prefix}allowed"
+
+
+ADDRESSES = Scope("", "ip daddr . ")
+PORTS = Scope("port-", "")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Where backends are looked up: one for each protocol, because nft must know a protocol to translate ports."""
+
+    scope: Scope
+    protocol: str
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.scope.prefix}{self.protocol}-"
+
+    @property
+    def key(self) -> str:
+        """As the scope's, without the protocol."""
+        return f"{self.scope.address}{self.protocol} dport"
 
     @property
     def endpoints(self) -> str:
@@ -65,19 +96,9 @@ class Scope:
         """Of sticky services: client, frontend → the mark of the backend it had last."""
         return f"{self.prefix}clients"
 
-    @property
-    def allowed(self) -> str:
-        """frontend, client's network, of services that only some networks may use."""
-        return f"{self.prefix}allowed"
 
-
-ADDRESSES = Scope("", "ip daddr . meta l4proto . th dport")
-PORTS = Scope("port-", "meta l4proto . th dport")
-SCOPES = (ADDRESSES, PORTS)
-
-
-def scope_of(frontend: Frontend) -> Scope:
-    return ADDRESSES if frontend.address else PORTS
+def lane_of(frontend: Frontend) -> Lane:
+    return Lane(ADDRESSES if frontend.address else PORTS, frontend.protocol)
 
 
 def base(place: Place) -> Table:
@@ -88,34 +109,32 @@ def base(place: Place) -> Table:
             "type ipv4_addr . ipv4_addr;"
         ),  # pods of this node that may be led to themselves
     }
-    for scope in SCOPES:
-        sets |= _sets(scope)
+    for scope in (ADDRESSES, PORTS):
+        sets[scope.services] = Set(f"typeof {scope.key} : verdict;", is_map=True)
     return Table(sets, _fixed(place))
 
 
-def _sets(scope: Scope) -> dict[str, Set]:
+def sets_of(lane: Lane) -> dict[str, Set]:
+    """What the backends of a lane may need, beside the base."""
     number = "numgen random mod 2"  # only its type matters here
-    backend = (
-        "ip daddr . tcp dport"  # of any protocol: nft 1.0.6 refuses rules about a map to `th dport`
-    )
-    key, remembers = scope.key, f"flags dynamic,timeout; size {REMEMBERED};"
+    backend = f"ip daddr . {lane.protocol} dport"
+    remembers = f"flags dynamic,timeout; size {REMEMBERED};"
     return {
-        scope.leads: Set(f"typeof {key} : verdict;", is_map=True),
-        scope.endpoints: Set(f"typeof {key} . {number} : {backend};", is_map=True),
-        scope.draws: Set(f"typeof {key} . {number} : ct mark;", is_map=True),
-        scope.marked: Set(f"typeof {key} . ct mark : {backend};", is_map=True),
-        scope.clients: Set(
-            f"typeof ip saddr . {key} : ct mark; {remembers}", is_map=True, dynamic=True
+        lane.endpoints: Set(f"typeof {lane.key} . {number} : {backend};", is_map=True),
+        lane.draws: Set(f"typeof {lane.key} . {number} : ct mark;", is_map=True),
+        lane.marked: Set(f"typeof {lane.key} . ct mark : {backend};", is_map=True),
+        lane.clients: Set(
+            f"typeof ip saddr . {lane.key} : ct mark; {remembers}", is_map=True, dynamic=True
         ),
-        scope.allowed: Set(f"typeof {key} . ip saddr; flags interval;"),
+        lane.scope.allowed: Set(f"typeof {lane.scope.key} . ip saddr; flags interval;"),
     }
 
 
 def _fixed(place: Place) -> dict[str, Chain]:
     lead = (
-        f"{ADDRESSES.key} vmap @{ADDRESSES.leads}",
+        f"{ADDRESSES.key} vmap @{ADDRESSES.services}",
         "ip daddr @addresses goto refuse",
-        f"fib daddr type local {PORTS.key} vmap @{PORTS.leads}",
+        f"fib daddr type local {PORTS.key} vmap @{PORTS.services}",
     )
     refuse = (
         "fib daddr type local return",  # an address of a service that this node answers itself, as that of DNS
@@ -170,7 +189,7 @@ def way(frontend: Frontend, place: Place) -> Way:
     chains: dict[str, Chain] = {}
     verdict = _lead(frontend, place, chains)
     if frontend.sources:
-        verdict = _checked(scope_of(frontend), verdict, chains)
+        verdict = _checked(lane_of(frontend).scope, verdict, chains)
     return Way(verdict, chains)
 
 
@@ -188,7 +207,7 @@ def _lead(frontend: Frontend, place: Place, chains: dict[str, Chain]) -> str:
     if frontend.policy != "all" and to_near:
         chains |= to_near.chains
     if frontend.policy == "split":
-        return _split(scope_of(frontend), place, (to_all.verdict, local), chains)
+        return _split(lane_of(frontend).scope, place, (to_all.verdict, local), chains)
     return to_all.verdict if frontend.policy == "all" else local
 
 
@@ -217,33 +236,33 @@ def _tail(verdict: str) -> str:
 
 
 def _spread(frontend: Frontend, count: int, first: int) -> Way:
-    scope = scope_of(frontend)
+    lane = lane_of(frontend)
     kind = "near" if first else "spread"
     number = f"numgen random mod {count}" + (f" offset {first}" if first else "")
     before = () if first else ("jump outside",)
     if frontend.sticky:
-        name = f"{scope.prefix}sticky-{kind}-{count}-{frontend.sticky}"
-        rules: tuple[str, ...] = (*before, *_sticky(scope, number, frontend.sticky))
+        name = f"{lane.prefix}sticky-{kind}-{count}-{frontend.sticky}"
+        rules: tuple[str, ...] = (*before, *_sticky(lane, number, frontend.sticky))
     else:
-        name = f"{scope.prefix}{kind}-{count}"
-        rules = (*before, f"dnat ip to {scope.key} . {number} map @{scope.endpoints}")
+        name = f"{lane.prefix}{kind}-{count}"
+        rules = (*before, f"dnat ip to {lane.key} . {number} map @{lane.endpoints}")
     return Way(f"goto {name}", {name: Chain(rules)})
 
 
-def _sticky(scope: Scope, number: str, seconds: int) -> tuple[str, ...]:
+def _sticky(lane: Lane, number: str, seconds: int) -> tuple[str, ...]:
     """The connection's mark is the backend's address, so that one lookup can go on where another ended.
 
     A rule whose lookup finds nothing ends there, and the next is tried: that of a client who comes for the first time,
     and that of one whose backend is gone.
     """
-    client = f"ip saddr . {scope.key}"
-    there = f"dnat ip to {scope.key} . ct mark map @{scope.marked}"
+    client = f"ip saddr . {lane.key}"
+    there = f"dnat ip to {lane.key} . ct mark map @{lane.marked}"
     return (
-        f"ct mark set {client} map @{scope.clients}",
-        f"ct mark != 0 update @{scope.clients} {{ {client} timeout {seconds}s : ct mark }}",
+        f"ct mark set {client} map @{lane.clients}",
+        f"ct mark != 0 update @{lane.clients} {{ {client} timeout {seconds}s : ct mark }}",
         there,
-        f"ct mark != 0 delete @{scope.clients} {{ {client} : ct mark }}",
-        f"ct mark set {scope.key} . {number} map @{scope.draws}",
-        f"update @{scope.clients} {{ {client} timeout {seconds}s : ct mark }}",
+        f"ct mark != 0 delete @{lane.clients} {{ {client} : ct mark }}",
+        f"ct mark set {lane.key} . {number} map @{lane.draws}",
+        f"update @{lane.clients} {{ {client} timeout {seconds}s : ct mark }}",
         there,
     )

@@ -1,7 +1,7 @@
 """Hearing of it when somebody else changes our table: the kernel tells everybody who listens of every change.
 
-So a flush (`nft flush ruleset` in somebody's script) is noticed within a moment, and looking costs nothing while nothing
-happens. A transaction is told as its changes and, last, who made it.
+So a flush (`nft flush ruleset` in somebody's script) is noticed within a moment, and looking costs nothing while
+nothing happens. A transaction is told as its changes and, last, who made it.
 """
 
 import asyncio

@@ -50,7 +50,7 @@ class TableKeeper:
         self._makers: set[int] = set()
 
     async def put(self, producer: str, contents: Table) -> None:
-        """All that this producer wants; when this returns, the kernel has it. Raises NftRefused: it has nothing of it."""
+        """All that this producer wants; when this returns, the kernel has it. Raises NftRefused: nothing of it."""
         self._contents[producer] = contents
         if self._contents.keys() >= set(self._producers):
             self._complete.set()

@@ -50,6 +50,7 @@ class ServiceProxy:
         self._shares: dict[str, Share] = {}
         self._dirty: set[str] = set()  # keys of services
         self._wake = asyncio.Event()
+        self._busy = False  # with a round
         self.current = Current()
 
     async def run(self) -> None:
@@ -63,8 +64,15 @@ class ServiceProxy:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._busy = True
             await self._round()
+            self._busy = False
             await asyncio.sleep(BREATH)
+
+    @property
+    def idle(self) -> bool:
+        """Everything that was heard of is in the kernel."""
+        return not self._wake.is_set() and not self._busy
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._mark(kinds.object_key(one) for one in (old, new) if one is not None)

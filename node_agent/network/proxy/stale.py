@@ -1,7 +1,7 @@
 """Which connections lead nowhere after a change. Pure.
 
-UDP only: see conntrack.py. A connection to a service is stale if the one who answers is not one of its backends any more; or
-if nobody stood behind the service when it began, so that nothing was translated, and now somebody does.
+UDP only: see conntrack.py. A connection to a service is stale if the one who answers is not one of its backends any
+more; or if nobody stood behind the service when it began, so that nothing was translated, and now somebody does.
 """
 
 from collections.abc import Callable, Iterable

@@ -80,8 +80,10 @@ def diff(name: str, old: Table, new: Table) -> str:
     for chain in _beyond(new.chains, old.chains):
         hook = new.chains[chain].hook
         lines.append(f"add chain ip {name} {chain}" + (f" {{ {hook} }}" if hook else ""))
-    for one in _beyond(new.sets, old.sets):
-        lines.append(f"add {_word(new.sets[one])} ip {name} {one} {{ {new.sets[one].form} }}")
+    lines += [
+        f"add {_word(new.sets[one])} ip {name} {one} {{ {new.sets[one].form} }}"
+        for one in _beyond(new.sets, old.sets)
+    ]
     lines += _flushed(name, old, new)
     lines += _elements(name, old, new)
     for chain, wanted in new.chains.items():
