@@ -22,7 +22,7 @@ from node_agent.network.proxy.model import Place
 from node_agent.network.proxy.nft import Nft, open_nft
 from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
 from proto.v1.network_pb2 import EndpointSlice, Service, ServicePort
-from tests.apiserver import nothing_left, serving
+from tests.apiserver import nothing_left, serving, until
 from tests.namespaces import Places, command, inside, places
 
 DEADLINE = 60.0  # seconds; generous, nothing here is a measurement
@@ -31,8 +31,7 @@ SERVER_PORT = 8080
 
 
 @dataclass
-class TestPod:
-    __test__ = False
+class Backer:
     name: str
     address: str
     netns: str
@@ -49,9 +48,9 @@ class ServiceWorld:
     place: Place
     informers: Informers
     stack: AsyncExitStack
-    pods: dict[str, TestPod] = field(default_factory=dict)
+    pods: dict[str, Backer] = field(default_factory=dict)
 
-    async def pod(self, name: str, *, here: bool = True) -> TestPod:
+    async def pod(self, name: str, *, here: bool = True) -> Backer:
         """A pod with a server on it, of this node or of the other one."""
         number = len(self.pods) + 10
         if here:
@@ -60,10 +59,10 @@ class ServiceWorld:
             self.stack.callback(
                 subprocess.run, ["ip", "netns", "delete", netns], check=False, capture_output=True
             )
-            pod = TestPod(name, f"10.99.1.{number}", f"/run/netns/{netns}", "n1")
+            pod = Backer(name, f"10.99.1.{number}", f"/run/netns/{netns}", "n1")
             await self.network.attach(pod.netns, name, pod.address)
         else:
-            pod = TestPod(name, f"10.99.2.{number}", self.places.other, "n2")
+            pod = Backer(name, f"10.99.2.{number}", self.places.other, "n2")
         self.pods[name] = pod
         await _serve_tcp(pod, self.stack)
         await _serve_udp(pod, self.stack)
@@ -72,14 +71,13 @@ class ServiceWorld:
     async def put(self, *objects: Service | EndpointSlice) -> None:
         """Create or replace them, and wait until the kernel has it."""
         for obj in objects:
-            meta = obj.metadata
-            meta.namespace = "default"
-            if meta.resourceVersion:
-                changed = await self.client.update(obj)
-            else:
-                changed = await self.client.create(obj)
-            obj.CopyFrom(changed)
-            if obj.HasField("status") if isinstance(obj, Service) else False:
+            obj.metadata.namespace = "default"
+            wanted = type(obj)()
+            wanted.CopyFrom(obj)
+            known = obj.metadata.resourceVersion
+            obj.CopyFrom(await (self.client.update(obj) if known else self.client.create(obj)))
+            if isinstance(obj, Service) and wanted.HasField("status"):
+                obj.status.CopyFrom(wanted.status)
                 obj.CopyFrom(await self.client.update(obj, subresource="status"))
         await self.settled()
 
@@ -98,7 +96,8 @@ class ServiceWorld:
         written = int((await self.client.create(marker)).metadata.resourceVersion)
         services = self.informers.of(Service)
         async with asyncio.timeout(DEADLINE):
-            while self.proxy.current.version < written or not await self._has_all(services.objects):
+            await until(lambda: self.proxy.current.version >= written)
+            while not await self._has_all(services.objects):
                 await asyncio.sleep(0.005)
 
     async def _has_all(self, seen: dict[str, Service]) -> bool:
@@ -151,7 +150,7 @@ async def unanswered(do: Coroutine[object, object, tuple[str, str]]) -> bool:
     return False
 
 
-async def _serve_tcp(pod: TestPod, stack: AsyncExitStack) -> None:
+async def _serve_tcp(pod: Backer, stack: AsyncExitStack) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while await reader.read(100):
@@ -164,7 +163,7 @@ async def _serve_tcp(pod: TestPod, stack: AsyncExitStack) -> None:
     stack.callback(server.close)
 
 
-async def _serve_udp(pod: TestPod, stack: AsyncExitStack) -> None:
+async def _serve_udp(pod: Backer, stack: AsyncExitStack) -> None:
     class Echo(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
             self.transport = transport
@@ -188,7 +187,7 @@ def service(name: str, address: str, *protocols: str, type: str = "ClusterIP") -
     return made
 
 
-def endpoint_slice(of: str, *pods: TestPod, unready: tuple[str, ...] = ()) -> EndpointSlice:
+def endpoint_slice(of: str, *pods: Backer, unready: tuple[str, ...] = ()) -> EndpointSlice:
     """All of the pods, ready or not, behind both protocols."""
     made = EndpointSlice(addressType="IPv4")
     made.metadata.name = f"{of}-1"
