@@ -81,8 +81,8 @@ def places() -> Iterator[Places]:
             command("ip", "-n", name, "link", "set", link, "up")
         command("ip", "-n", node, "route", "add", OTHER_PODS, "via", "192.0.2.3")
         command("ip", "-n", other, "route", "add", "local", OTHER_PODS, "dev", "lo")
-        command("ip", "-n", other, "route", "add", "10.99.1.0/24", "via", "192.0.2.1")
-        command("ip", "-n", outside, "route", "add", "default", "via", "192.0.2.1")
+        for name in (other, outside):
+            command("ip", "-n", name, "route", "add", "default", "via", "192.0.2.1")
         command("ip", "-n", node, "route", "add", "default", "via", "192.0.2.2")
         yield Places(*(f"/run/netns/{name}" for name in names))
     finally:

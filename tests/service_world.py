@@ -97,7 +97,7 @@ class ServiceWorld:
         services = self.informers.of(Service)
         async with asyncio.timeout(DEADLINE):
             await until(lambda: self.proxy.current.version >= written)
-            while not await self._has_all(services.objects):
+            while not await self._has_all(services.objects):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
     async def _has_all(self, seen: dict[str, Service]) -> bool:

@@ -238,7 +238,7 @@ def test_a_load_balancers_address_lets_through_whom_it_should() -> None:
         a = await world.pod("a")
         web = service("web", VIP, type="LoadBalancer")
         web.spec.ports[0].nodePort = 30080
-        web.spec.loadBalancerSourceRanges[:] = ["203.0.113.0/24", "192.0.2.0/30", "192.0.2.2/32"]
+        web.spec.loadBalancerSourceRanges[:] = ["203.0.113.0/24", "203.0.113.8/29", "192.0.2.2/32"]
         web.status.loadBalancer.ingress.add(ip="198.51.100.7")
         web.status.loadBalancer.ingress.add(ip="198.51.100.8", ipMode="Proxy")
         await world.put(web, endpoint_slice("web", a))

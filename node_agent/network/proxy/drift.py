@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 # Of linux/netfilter/nf_tables.h and nfnetlink.h.
 NFTABLES, NEW_GENERATION, GROUP = 10, 15, 7
 TABLE_NAME, GENERATION_MAKER = 1, 2
-BUFFER = 4 << 20  # bytes that may wait for us
+BUFFER = 64 << 20  # bytes that may wait for us: a table made anew is told element by element
+AGAIN = 30.0  # seconds after which news that were lost may be taken for a change once more
 
 
 class DriftWatch:
@@ -40,22 +41,16 @@ class DriftWatch:
         self._ours, self._changed = ours, changed
         self._netlink = NetfilterSocket()
         self._touched = False
+        self._lost_until = 0.0  # loop time; before it, nothing is made of lost news
         self._netlink.socket.setblocking(False)
         with suppress(PermissionError):  # the usual size, then
             self._netlink.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
-        self.listen()
+        self._netlink.join(GROUP)
         asyncio.get_running_loop().add_reader(self._netlink.socket, self.read)
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._netlink.socket)
         self._netlink.close()
-
-    def listen(self) -> None:
-        self._netlink.join(GROUP)
-
-    def pause(self) -> None:
-        """Hear nothing of a change of our own that would be more than the buffer holds."""
-        self._netlink.leave(GROUP)
 
     def read(self) -> None:
         """All that has come."""
@@ -67,11 +62,17 @@ class DriftWatch:
             except OSError as error:
                 if not is_overrun(error):
                     raise
-                self._touched = False
-                self._changed("more changed than could be followed")
+                self._lost()
                 continue
             for kind, _, content in messages(data):
                 self._hear(netfilter_message(kind, content))
+
+    def _lost(self) -> None:
+        """Something was not told. It may have been a change of our own that was too long to be told."""
+        self._touched, now = False, asyncio.get_running_loop().time()
+        if now >= self._lost_until:
+            self._lost_until = now + AGAIN
+            self._changed("more changed than could be followed")
 
     def _hear(self, message: Message) -> None:
         if message.subsystem != NFTABLES:

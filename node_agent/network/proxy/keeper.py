@@ -112,14 +112,8 @@ class TableKeeper:
         self._applied = wanted
 
     async def _anew(self, wanted: Table) -> None:
-        if self._watch is not None:
-            self._watch.pause()
-        try:
-            self._drifted.clear()
-            await self._run(anew(self.name, wanted, await self._remembered(wanted)))
-        finally:
-            if self._watch is not None:
-                self._watch.listen()
+        self._drifted.clear()
+        await self._run(anew(self.name, wanted, await self._remembered(wanted)))
 
     async def _remembered(self, wanted: Table) -> dict[str, str]:
         """What the kernel itself put into dynamic sets: which client was led where. It outlives the table."""

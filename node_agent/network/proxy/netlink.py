@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 NETLINK_NETFILTER = 12
-SOL_NETLINK, ADD_MEMBERSHIP, DROP_MEMBERSHIP = 270, 1, 2
+SOL_NETLINK, ADD_MEMBERSHIP = 270, 1
 SO_RCVBUFFORCE = 33
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300  # flags of a message
 ERROR, DONE = 2, 3  # types of answers
@@ -103,9 +103,6 @@ class NetfilterSocket:
     def join(self, group: int) -> None:
         """Hear what netfilter tells this group."""
         self.socket.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
-
-    def leave(self, group: int) -> None:
-        self.socket.setsockopt(SOL_NETLINK, DROP_MEMBERSHIP, group)
 
 
 def _check(body: bytes) -> None:
