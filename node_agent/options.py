@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
+from node_agent import heartbeat
 from node_agent.metrics.reporter import PERIOD
 
 DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
@@ -27,6 +28,7 @@ class AgentOptions:
     pod_cidr: str = DEFAULT_POD_CIDR
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
     most_pods: int = 110
+    lease_period: float = heartbeat.PERIOD  # seconds between two renewals of the node's lease
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
 
