@@ -6,7 +6,6 @@ agent takes it up again.
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,9 +15,10 @@ from api.errors import ApiError
 from api.ingresses import PORTS
 from node_agent.network.ingress.complaints import Complaints
 from node_agent.network.ingress.console import ConsoleFailure
-from node_agent.network.ingress.haproxy import NotServing
+from node_agent.network.ingress.haproxy import HAProxy, NotServing
 from node_agent.network.ingress.keeper import Keeper
 from node_agent.network.ingress.model import Problem
+from node_agent.network.ingress.render import Setting
 from node_agent.network.ingress.wanted import Sources, Wanted
 from node_agent.network.proxy.proxy import Current
 from node_agent.pods.seams import Events
@@ -27,79 +27,118 @@ from proto.v1.cluster_pb2 import Node
 log = logging.getLogger(__name__)
 
 BREATH = 0.05  # seconds between two changes; the first after a quiet moment is made at once
-LOOK = 600.0  # seconds after which certificates are looked at even if nothing happens: they may have expired
+LOOK = 600.0  # seconds after which everything is looked at even if nothing happens
+STABLE = 120.0  # seconds without a failure after which one is the first again
 
 
 @dataclass(frozen=True)
 class About:
-    """The node, and what it serves on."""
+    """The node, and where its people are told."""
 
     node: str
-    ports: str  # "80,443"
+    events: Events
+
+
+@dataclass
+class Failures:
+    """To start HAProxy, to change it, to keep it alive: each time after a longer pause."""
+
+    trouble: tuple[str, str] | None = None  # reason and message of what is wrong with the whole
+    rest_until: float = 0.0  # loop time
+    _count: int = 0
+    _last: float = 0.0
+
+    def add(self, now: float, trouble: tuple[str, str]) -> None:
+        self._count = self._count + 1 if now - self._last < STABLE else 1
+        self.trouble, self._last = trouble, now
+        self.rest_until = now + pause(self._count)
 
 
 class IngressProxy:
     """Runs while the agent does. `current` says up to which version of the EndpointSlices requests go by them."""
 
     def __init__(
-        self, client: Client, sources: Sources, keeper: Keeper, events: Events, about: About
+        self, client: Client, sources: Sources, haproxy: HAProxy, setting: Setting, about: About
     ) -> None:
-        self._client, self._sources, self._keeper, self._about = client, sources, keeper, about
+        self._client, self._sources, self._about = client, sources, about
+        self._ports = f"{setting.http},{setting.https}"
         self._wake = asyncio.Event()
         self._wanted = Wanted(sources, self._wake.set)
-        self._complaints = Complaints(events)
-        self._failures = 0  # to start or change it, in a row
+        self._keeper = Keeper(haproxy, setting, self._died)
+        self._complaints = Complaints(about.events)
+        self._failures = Failures()
         self._announced: str | None = None  # on the Node; None: not known
         self.current = Current()
-
-    def died(self) -> None:
-        """HAProxy has ended by itself."""
-        self._failures += 1
-        self._wake.set()
 
     async def run(self) -> None:
         """Until cancelled; HAProxy goes on."""
         try:
             await self._wanted.synced()
-            self._wake.set()
             while True:
+                self._wake.clear()
                 again_in = await self._round()
                 await asyncio.sleep(BREATH)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(again_in):
                         await self._wake.wait()
-                if not self._wake.is_set() and again_in == LOOK:
-                    self._wanted.stale()
-                self._wake.clear()
         finally:
             self._keeper.release()
 
     async def _round(self) -> float:
         """One look at everything; the seconds until the next, if nothing happens."""
-        version = int(self._sources.slices.version or 0)
-        await self._wanted.look()
-        trouble = await self._serve()
-        if not trouble:
-            self._failures = 0
+        now, version = asyncio.get_running_loop().time(), int(self._sources.slices.version or 0)
+        await self._wanted.look(now)
+        if await self._serve(now):
             self.current.reached(version)
-        again = [LOOK] if not trouble else [pause(self._failures)]
-        problems = [*self._wanted.problems, *self._of_all(trouble)]
-        again.append(self._complaints.hear(problems, asyncio.get_running_loop().time()) or LOOK)
+        problems = [*self._wanted.problems, *self._of_all(self._failures.trouble)]
+        again = [LOOK, self._complaints.hear(problems, now) or LOOK]
+        if self._failures.trouble is not None:
+            again.append(max(self._failures.rest_until - now, BREATH))
         if not await self._announce():
             again.append(pause(1))
         return min(again)
 
-    async def _serve(self) -> tuple[str, str]:
-        """Reason and message of what is wrong with the whole; empty: nothing."""
+    async def _serve(self, now: float) -> bool:
+        """Whether requests go as they should."""
+        if now < self._failures.rest_until:
+            return False
         try:
             if not self._wanted.ingresses:
                 await self._keeper.stop()
-                return NOTHING
-            refused = await self._keeper.apply(self._wanted.routing, self._wanted.pods)
+                refused = ""
+            else:
+                refused = await self._keeper.apply(self._wanted.routing, self._wanted.pods)
         except (NotServing, ConsoleFailure, OSError) as error:
-            self._failures += 1
-            log.warning("ingress_not_served failures=%d error=%r", self._failures, str(error))
-            return "IngressNotServed", f"node {self._about.node}: {error}"
-        if refused:
+            self._failures.add(now, ("IngressNotServed", f"node {self._about.node}: {error}"))
+            log.warning("ingress_not_served error=%r", str(error))
+            return False
+        self._failures.trouble = None
+        if refused and not self._wanted.distrust(refused):
+            told = f"HAProxy refuses what has changed, the rest goes on as before: {refused}"
+            self._failures.trouble = ("ConfigurationRefused", told)
             log.error("ingress_refused error=%r", refused)
-        return NOTHING
+        return True
+
+    def _died(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._failures.add(now, ("IngressNotServed", f"node {self._about.node}: HAProxy ended"))
+        self._wake.set()
+
+    def _of_all(self, trouble: tuple[str, str] | None) -> list[Problem]:
+        return [Problem(each, *trouble) for each in self._wanted.ingresses] if trouble else []
+
+    async def _announce(self) -> bool:
+        """Say on the Node where this one serves, or that it does not. False: it is to be tried again."""
+        ports = self._ports if self._keeper.runs else ""
+        if ports == self._announced:
+            return True
+        try:
+            node = await self._client.get(Node, self._about.node)
+            if node.metadata.annotations.get(PORTS, "") != ports:
+                patch = {"metadata": {"annotations": {PORTS: ports or None}}}
+                await self._client.patch(Node, self._about.node, "", patch, patch_type="merge")
+        except ApiError as error:
+            log.info("ingress_not_announced error=%r", error.message)
+            return False
+        self._announced = ports
+        return True

@@ -1,7 +1,7 @@
 """Brings the node's HAProxy to what is wanted, by the gentlest means: commands if they do, a reload if not.
 
-Every configuration is tried before it takes the place of the one that holds. What is refused leaves the last good one in
-place; its pods are kept up to date all the same.
+Every configuration is tried before it takes the place of the one that holds. What is refused leaves the last good one
+in place; its pods are kept up to date all the same.
 """
 
 import asyncio

@@ -24,6 +24,7 @@ from proto.v1.network_pb2 import EndpointSlice, Ingress, IngressClass, Service
 
 WHO = "ingress"  # in whose name Secrets are followed
 FIRST_PATIENCE = 10.0  # seconds for the server to tell the Secrets, before anything is changed
+EXPIRY = 600.0  # seconds between two looks at whether certificates have expired
 PATIENCE = 2.0  # the same when an ingress names a new one: meanwhile nothing else goes on
 NOTHING = Routing({}, {}, frozenset())
 _INDEX = "service"
@@ -54,6 +55,8 @@ class Wanted:
         self._named: set[str] = set()  # keys of services that our ingresses name
         self._asked: frozenset[Reference] = frozenset()  # Secrets that were waited for
         self._good: dict[Reference, Certificate] = {}  # as last read of those that are followed
+        self._distrusted: dict[str, str] = {}  # digests of certificates, and HAProxy's words
+        self._routed_at = 0.0  # loop time
 
     async def synced(self) -> None:
         """Begin to listen; until the server has told everything once."""
@@ -81,11 +84,20 @@ class Wanted:
                 self._dirty.update(service_of(each))
         self._changed()
 
-    async def look(self) -> None:
-        """Bring `ingresses`, `routing`, `pods` and `problems` up to date."""
+    def distrust(self, words: str) -> bool:
+        """What HAProxy says against its files; whether it is about a certificate, which is then left out."""
+        digests = {each.digest for each in self.routing.certificates.values()}
+        bad = {digest for digest in digests if digest in words} - self._distrusted.keys()
+        self._distrusted.update((digest, words) for digest in bad)
+        if bad:
+            self.stale()
+        return bool(bad)
+
+    async def look(self, now: float) -> None:
+        """Bring `ingresses`, `routing`, `pods` and `problems` up to date. Certificates expire: `now` is loop time."""
         dirty, self._dirty = self._dirty, set()
-        if self._stale:
-            self._stale = False
+        if self._stale or now - self._routed_at > EXPIRY:
+            self._stale, self._routed_at = False, now
             await self._route()
             dirty = {backend.key for backend in self.routing.backends}
         for backend in self.routing.backends:
@@ -96,7 +108,9 @@ class Wanted:
     async def _route(self) -> None:
         sources = self._sources
         classes = list(sources.classes.objects.values())
-        self.ingresses = [each for each in sources.ingresses.objects.values() if is_ours(each, classes)]
+        self.ingresses = [
+            each for each in sources.ingresses.objects.values() if is_ours(each, classes)
+        ]
         self._named = {key for each in self.ingresses for key in services_of(each)}
         secrets = await self._secrets()
         found = {each: self._certificate(each, secrets) for each in self._asked}
@@ -109,10 +123,13 @@ class Wanted:
 
     async def _secrets(self) -> dict[Reference, Secret | None]:
         """All that our ingresses name and the server has told; None: it does not exist."""
-        config, named = self._sources.config, frozenset(
-            Reference("Secret", each.metadata.namespace, name)
-            for each in self.ingresses
-            for name in secrets_of(each)
+        config, named = (
+            self._sources.config,
+            frozenset(
+                Reference("Secret", each.metadata.namespace, name)
+                for each in self.ingresses
+                for name in secrets_of(each)
+            ),
         )
         config.need(WHO, named, self.stale)
         if named - self._asked:
@@ -138,9 +155,14 @@ class Wanted:
             self._good.pop(which, None)
             return Found(None, "SecretNotFound", "it does not exist")
         try:
-            good = self._good[which] = certificate(secret)
+            good = certificate(secret)
+            if good.digest in self._distrusted:
+                raise Unusable(f"HAProxy refuses it: {self._distrusted[good.digest]}")  # noqa: TRY301
+            self._good[which] = good
         except Unusable as error:
             before = self._good.get(which)
+            if before is not None and before.digest in self._distrusted:
+                before = None
             kept = "; the certificate before is kept" if before is not None else ""
             return Found(before, "CertificateNotUsable", f"{error}{kept}")
         ended = expiry(good, clock.now())
