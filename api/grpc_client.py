@@ -27,6 +27,7 @@ from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import MetricsReport
 from proto.v1.service_pb2 import (
+    AwaitRulesRequest,
     BatchItem,
     BatchRequest,
     CreateRequest,
@@ -35,6 +36,7 @@ from proto.v1.service_pb2 import (
     ListRequest,
     PatchRequest,
     ReportMetricsRequest,
+    RulesReport,
     UpdateRequest,
     VersionRequest,
     VersionResponse,
@@ -242,6 +244,16 @@ class GrpcClient:
 
     async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
         await self._ask("ReportMetrics", ReportMetricsRequest(reports=reports))
+
+    async def report_rules(self, reports: AsyncIterator[RulesReport]) -> None:
+        try:
+            await self._call.ReportRules(reports)
+        except grpc.aio.AioRpcError as failure:
+            raise rpc.error_of(failure) from None
+
+    async def await_rules(self, version: int, timeout: float) -> Sequence[str]:
+        request = AwaitRulesRequest(version=version, timeoutMilliseconds=int(timeout * 1000))
+        return list((await self._ask("AwaitRules", request)).behind)
 
     def _item(self, write: Write[Any]) -> BatchItem:
         target = rpc.target_of(write.object, write.subresource)

@@ -22,6 +22,8 @@ from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.pod_network import PodNetwork
+from node_agent.network.proxy.model import Place as ServicePlace
+from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
@@ -79,7 +81,8 @@ async def _live(
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
     config = ConfigSource(client)
-    house = _house(options, Gatherer(facts, config, AccountTokens(client)))
+    services = _services(options, client)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)), services)
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:
@@ -112,6 +115,8 @@ async def _live(
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
             ready.set_result(agent)
+            if services is not None:
+                tasks.create_task(services.run())
     finally:
         await house.runtime.close()
 
@@ -148,18 +153,19 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, gatherer: Gatherer) -> House:
-    if options.runtime == "hollow":
+def _house(options: AgentOptions, gatherer: Gatherer, services: ServiceNetwork | None) -> House:
+    if services is None:
         volumes, network = NoVolumes(gatherer), ImaginedNetwork(options.pod_cidr)
         return House(HollowRuntime(), network, volumes, Nowhere())
     runtime = _docker(options)
     return House(
         runtime,
-        _network(options),
+        WiredNetwork(_wires(options), options.pod_cidr),
         DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
         cgroups.of_machine,
+        services.routes,
     )
 
 
@@ -172,20 +178,28 @@ def _docker(options: AgentOptions) -> DockerRuntime:
     )
 
 
-def _network(options: AgentOptions) -> WiredNetwork:
-    wires = PodNetwork(
+def _wires(options: AgentOptions) -> PodNetwork:
+    return PodNetwork(
         cluster=options.cluster,
         node=options.node,
         pod_cidr=options.pod_cidr,
         cluster_cidr=options.all_pods_cidr,
     )
-    return WiredNetwork(wires, options.pod_cidr)
+
+
+def _services(options: AgentOptions, client: Client) -> ServiceNetwork | None:
+    """Nothing is led to hollow nodes."""
+    if options.runtime == "hollow":
+        return None
+    bridge = _wires(options).bridge
+    place = ServicePlace(options.node, bridge, options.pod_cidr, options.all_pods_cidr)
+    return ServiceNetwork(client, place, keeper_of(options.cluster, options.node))
 
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
-    runtime, network = _docker(options), _network(options)
+    runtime, network = _docker(options), WiredNetwork(_wires(options), options.pod_cidr)
     try:
         for record in await runtime.list():
             for container in record.containers:
@@ -196,6 +210,7 @@ async def remove_all(options: AgentOptions) -> None:
         for uid in disk.uids():
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
+        await remove_table(options.cluster, options.node)
         await network.remove()
     finally:
         await runtime.close()

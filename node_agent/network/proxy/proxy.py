@@ -153,3 +153,7 @@ class Current:
     async def changed(self) -> None:
         """Until it is another version."""
         await self._changed.wait()
+
+    async def known(self) -> None:
+        while not self.version:
+            await self.changed()
