@@ -15,12 +15,14 @@ from functools import partial
 from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
+from api.ingresses import SERVING
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
+from node_agent.network.ingress.node import IngressNode, remove_ingress
 from node_agent.network.pod_network import PodNetwork
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
@@ -116,6 +118,10 @@ async def _live(
             tasks.create_task(credentials.run(client))
             ready.set_result(agent)
             if services is not None:
+                if options.ingress == "auto":
+                    ingress = IngressNode(options, client, services, config)
+                    services.also(ingress.proxy.current)
+                    tasks.create_task(ingress.run())
                 tasks.create_task(services.run())
     finally:
         await house.runtime.close()
@@ -132,7 +138,7 @@ def _describe(options: AgentOptions) -> NodeDescription:
         machine=machine.at(seen, options.address),
         pod_cidr=str(ipaddress.ip_network(options.pod_cidr)),
         most_pods=options.most_pods,
-        labels=options.labels,
+        labels={**options.labels, SERVING: "true" if options.ingress == "auto" else "false"},
     )
 
 
@@ -198,6 +204,7 @@ def _services(options: AgentOptions, client: Client) -> ServiceNetwork | None:
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
+    await remove_ingress(options)
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), WiredNetwork(_wires(options), options.pod_cidr)
     try:

@@ -58,7 +58,9 @@ install_packages() {
   apt update || say "apt-get update failed, trying with the package lists that are there"
   quietly apt install --no-install-recommends "$@" || { tail -n 20 "$log" >&2; say "apt-get install failed"; }
   rm -f "$log"
-  [[ " $* " == *" etcd-server "* && -d /run/systemd/system ]] && systemctl -q disable etcd || true
+  [[ -d /run/systemd/system ]] || return 0
+  [[ " $* " == *" etcd-server "* ]] && systemctl -q disable etcd || true
+  [[ " $* " == *" haproxy "* ]] && systemctl -q disable haproxy || true
 }
 
 # -------------------------------------------------------------------- python
@@ -120,6 +122,7 @@ missing_packages() {
   has nft      || echo nftables
   has ip       || echo iproute2
   has iptables || echo iptables
+  has haproxy  || echo haproxy
   [[ -z $dev ]] || has etcd || echo etcd-server
 }
 

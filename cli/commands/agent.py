@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.cluster.ingressflags import FLAGS as INGRESS
+from cli.cluster.ingressflags import with_ingress
 from cli.cluster.layout import POD_CIDR, Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
@@ -33,6 +35,7 @@ def run(session: Session) -> int | None:
         hollow=count,
         lease_period=lease_period(flags),
     )
+    wishes = with_ingress(wishes, flags)
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -127,6 +130,7 @@ AGENT = Command(
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LEASE,
+        *INGRESS,
         LOG_LEVEL,
     ),
 )  # fmt: skip

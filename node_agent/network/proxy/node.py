@@ -8,7 +8,7 @@ from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.departure import Departures
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place
-from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
+from node_agent.network.proxy.proxy import PRODUCER, Current, ServiceProxy, Slowest
 from node_agent.network.proxy.reporter import RulesReporter
 from node_agent.runtime.names import instance
 from proto.v1.network_pb2 import EndpointSlice, Service
@@ -28,14 +28,21 @@ class ServiceNetwork:
         self.slices = Informer(client, EndpointSlice)
         self.routes = Departures(self.slices, client)
         self._proxy = ServiceProxy(self.services, self.slices, place, keeper, forget)
-        self._reporter = RulesReporter(client, place.node, self._proxy.current)
+        self._parts: list[Current] = [self._proxy.current]
+        self._client, self._node = client, place.node
+
+    def also(self, part: Current) -> None:
+        """Somebody else who leads requests to pods: what is reported is how far everybody is."""
+        self._parts.append(part)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
+        slowest = Slowest(self._parts)
+        reporter = RulesReporter(self._client, self._node, slowest)
         loops = (self.services.run, self.slices.run, self.keeper.run, self._proxy.run)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for loop in (*loops, self._reporter.run):
+                for loop in (*loops, slowest.run, reporter.run):
                     tasks.create_task(loop())
         finally:
             self.keeper.close()
