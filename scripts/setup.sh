@@ -137,7 +137,7 @@ ensure_programs() {
   echo "setup: not installed: ${missing[*]} (Debian's package names). Install them, as root:
   Debian, Ubuntu:  apt-get install --no-install-recommends ${missing[*]}
   elsewhere:       Docker Engine 20.10 or later (https://docs.docker.com/engine/install/), and your
-                   distribution's packages of nftables, iproute2, iptables${dev:+ and etcd}" >&2
+                   distribution's packages of nftables, iproute2, iptables, haproxy${dev:+ and etcd}" >&2
   [[ -n $without_engine ]] || exit 1
   say "going on without them: no real containers"
 }
