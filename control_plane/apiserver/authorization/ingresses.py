@@ -1,8 +1,8 @@
 """Which Secrets a node may read because it serves Ingresses: those that hold their certificates, and no others.
 
-Each node that serves shows every Ingress of ours to the world, so each needs all of their certificates. A node that does
-not serve needs none: it says so with a label, and what an administrator says with the other one counts for more. An
-Ingress that names another class is somebody else's, and opens nothing.
+Each node that serves shows every Ingress of ours to the world, so each needs all of their certificates. A node that
+does not serve needs none: it says so with a label, and what an administrator says with the other one counts for more.
+An Ingress that names another class is somebody else's, and opens nothing.
 """
 
 from collections.abc import Iterable

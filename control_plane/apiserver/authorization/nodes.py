@@ -1,7 +1,7 @@
 """What a node may do: what its own pods need, and no more (S#33).
 
 A node is a machine that somebody may break into. What it can read then should be what lies on it anyway: the pods that
-are bound to it, and the Secrets, ConfigMaps and ServiceAccounts that these name; and the certificates that it shows for
+are bound to it, and the Secrets, ConfigMaps and ServiceAccounts that these name; and the certificates it shows for
 Ingresses (ingresses.py). The graph behind that follows the pods of the watch cache. A reference counts from the binding
 to the deletion of the pod, since these fields of a pod never change. https://kubernetes.io/docs/reference/access-authn-authz/node/
 """
