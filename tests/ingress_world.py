@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from api.errors import AlreadyExists, NotFound
 from api.informer import Informer
 from api.jsonform import from_json
 from api.recorder import Recorder
+from control_plane.apiserver.allocation.ranges import Ranges
 from control_plane.store.open import open_store
 from node_agent.configsource import ConfigSource
 from node_agent.network.ingress.folder import Folder
@@ -96,13 +98,15 @@ class World:
         self.pods[name] = await self.stack.enter_async_context(web_pod(name, address))
         return self.pods[name]
 
-    async def service(self, name: str, *pods: str, leaving: Sequence[str] = ()) -> None:
+    async def service(
+        self, name: str, *pods: str, leaving: Sequence[str] = (), address: str = "None"
+    ) -> None:
         """A service on port 80, and these pods behind it; those in `leaving` end soon."""
         port = {"name": "http", "port": 80, "targetPort": PORT}
         try:
             await self.client.get(Service, name, "default")
         except NotFound:
-            spec = {"ports": [port], "clusterIP": "None"}
+            spec = {"ports": [port], "clusterIP": address}
             await self.apply(Service, {"metadata": {"name": name}, "spec": spec})
         for each in (*pods, *leaving):
             if each not in self.pods:
@@ -261,7 +265,12 @@ def run(tmp_path: Path, scenario: Callable[[World], Coroutine[Any, Any, None]]) 
         )
         try:
             with pod_addresses(8) as given:
-                async with serving(store, grpc=False) as server, AsyncExitStack() as stack:
+                # Of the same range, so that a test may have a service whose address is there.
+                ranges = Ranges(services=IPv4Network(f"{given[0]}/24", strict=False))
+                async with (
+                    serving(store, grpc=False, ranges=ranges) as server,
+                    AsyncExitStack() as stack,
+                ):
                     await server.client.create(Node(metadata=ObjectMeta(name=NODE)))
                     async with asyncio.timeout(PATIENCE):
                         await scenario(World(server.client, haproxy, setting, given, stack))

@@ -1,6 +1,8 @@
 """Pods for tests that only need their web server: each has an address of its own on the loopback device."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +26,12 @@ def pod_addresses(count: int) -> Iterator[list[str]]:
     finally:
         for address in given:
             subprocess.run(["ip", "address", "delete", f"{address}/32", "dev", "lo"], check=False)
+
+
+def _accepted(key: str) -> bytes:
+    """RFC 6455, 4.2.2."""
+    digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+    return base64.b64encode(digest)
 
 
 @dataclass
@@ -56,7 +64,8 @@ class WebPod:
         self.asked += 1
         if headers.get("upgrade") == "websocket":
             writer.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: %s\r\n\r\n" % _accepted(headers["sec-websocket-key"])
             )
             while some := await reader.read(100):
                 writer.write(some.upper())
@@ -80,9 +89,9 @@ class WebPod:
 
 
 @asynccontextmanager
-async def web_pod(name: str, address: str) -> AsyncIterator[WebPod]:
+async def web_pod(name: str, address: str, port: int = PORT) -> AsyncIterator[WebPod]:
     pod = WebPod(name, address)
-    server = await asyncio.start_server(pod.answer, address, PORT)
+    server = await asyncio.start_server(pod.answer, address, port)
     try:
         yield pod
     finally:

@@ -22,6 +22,7 @@ from proto.v1.config_pb2 import Secret
 from proto.v1.network_pb2 import Ingress, Service
 from tests.apiserver import until
 from tests.ingress_world import NODE, Connection, World, certificate, credulous, run, trusting
+from tests.webpods import web_pod
 
 pytestmark = pytest.mark.root
 
@@ -222,7 +223,14 @@ def test_http2_at_the_front_and_connections_that_are_upgraded(tmp_path: Path) ->
                 chosen = connection.writer.get_extra_info("ssl_object").selected_alpn_protocol()
                 assert chosen == "h2"
             async with world.connected("a.test") as connection:
-                reply = await connection.ask("/ws", Connection="Upgrade", Upgrade="websocket")
+                upgrade = {
+                    "Connection": "Upgrade",
+                    "Upgrade": "websocket",
+                    "Sec_WebSocket_Version": "13",
+                }
+                reply = await connection.ask(
+                    "/ws", **upgrade, Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ=="
+                )
                 assert reply.status == 101
                 connection.writer.write(b"hello")
                 assert await connection.reader.readexactly(5) == b"HELLO"
@@ -432,7 +440,9 @@ def test_a_request_ends_with_the_pod_it_began_with(tmp_path: Path) -> None:
 
 def test_a_client_of_the_worker_before_is_not_led_to_a_pod_that_has_ended(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        await world.service("web", "old")
+        virtual = world.addresses.pop()
+        await world.stack.enter_async_context(web_pod("whoever is there", virtual, 80))
+        await world.service("web", "old", address=virtual)
         await world.ingress("in", "a.test/ Prefix web")
         async with world.agent():
             await world.until("a.test/", "old")
@@ -443,7 +453,7 @@ def test_a_client_of_the_worker_before_is_not_led_to_a_pod_that_has_ended(tmp_pa
                 await world.service("web", "new", leaving=["old"])
                 await world.until_current()
                 reply = await idle.ask("/")
-                assert (reply.pod, reply.headers.get("connection")) == ("new", "close")
+                assert (reply.pod, reply.headers.get("connection")) == ("whoever is there", "close")
 
     run(tmp_path, scenario)
 

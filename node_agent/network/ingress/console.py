@@ -1,7 +1,6 @@
 """Talking to a running HAProxy: its master knows the workers, and leads commands to each.
 
-After a reload the workers before go on until their clients have gone. Their servers are kept up to date like those of
-the current one: a request that they still get must not go to a pod that has ended.
+After a reload the workers before go on until their clients have gone.
 https://docs.haproxy.org/2.6/management.html#9.4
 """
 
@@ -15,6 +14,8 @@ from pathlib import Path
 from node_agent.network.ingress.slots import Place, parse
 
 TIMEOUT = 10.0  # seconds; it answers within milliseconds
+ABSENT = 1.0  # seconds for which nobody may listen
+TICK = 0.02  # seconds between two attempts
 LINE = 8000  # characters that a line of commands may have: half of HAProxy's buffer
 SOCKET = "console"
 _FINE = re.compile(r"no need to change|changed from|^\s*$")
@@ -66,12 +67,9 @@ class Console:
                 raise ConsoleFailure(f"HAProxy refused a command: {refused[0].strip()}")
 
     async def _ask(self, line: str) -> str:
-        held = -1
         try:
             async with asyncio.timeout(TIMEOUT):
-                held = os.open(self._folder, os.O_PATH | os.O_CLOEXEC)
-                path = f"/proc/self/fd/{held}/{SOCKET}"
-                reader, writer = await asyncio.open_unix_connection(path)
+                reader, writer = await self._connected()
                 try:
                     writer.write(f"{line}\n".encode())
                     writer.write_eof()
@@ -80,9 +78,21 @@ class Console:
                     writer.close()
         except (OSError, TimeoutError) as error:
             raise ConsoleFailure(f"HAProxy does not answer: {error!r}") from error
-        finally:
-            if held >= 0:
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The master executes itself anew when a worker has begun, and nobody listens for a moment. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ABSENT
+        while True:
+            held = os.open(self._folder, os.O_PATH | os.O_CLOEXEC)
+            try:
+                return await asyncio.open_unix_connection(f"/proc/self/fd/{held}/{SOCKET}")
+            except OSError:
+                if loop.time() > deadline:
+                    raise
+            finally:
                 os.close(held)
+            await asyncio.sleep(TICK)
 
 
 def _lines(commands: Sequence[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from node_agent.network.ingress.certificates import own_certificate
 from node_agent.network.ingress.console import ConsoleFailure, Worker
 from node_agent.network.ingress.haproxy import HAProxy
 from node_agent.network.ingress.model import Address, Backend, Routing
-from node_agent.network.ingress.render import Files, Setting, files, places
+from node_agent.network.ingress.render import PUT_ASIDE, Files, Setting, files, places
 from node_agent.network.ingress.slots import Place, changes
 from node_agent.processes import Process
 
@@ -38,15 +38,17 @@ class _Made:
 class Keeper:
     """Owner of the node's HAProxy. `died` is called when it ends by itself.
 
-    State: `_process` is the one that runs and is watched (`_unwatch` ends that); `_servers` what each of its workers
-    has, by pid, because nobody but us changes it; `_room` how many places each backend of the current one has.
+    State: `_process` is the one that runs and is watched (`_unwatch` ends that); `_servers` what its current worker
+    has, because nobody but us changes it (empty: not known); `_room` how many places each of its backends has; `_aside`
+    the workers before it that have been told to lead nobody to pods.
     """
 
     def __init__(self, haproxy: HAProxy, setting: Setting, died: Callable[[], None]) -> None:
         self._haproxy, self._setting, self._died = haproxy, setting, died
         self._process: Process | None = None
         self._unwatch: Callable[[], None] | None = None
-        self._servers: dict[int, dict[str, list[Place]]] = {}
+        self._servers: dict[str, list[Place]] = {}
+        self._aside: set[int] = set()  # pids
         self._room: dict[str, int] = {}
         self._made: _Made | None = None
 
@@ -80,7 +82,7 @@ class Keeper:
         if self._unwatch is not None:
             self._unwatch()
         self._process = self._unwatch = self._made = None
-        self._servers, self._room = {}, {}
+        self._servers, self._room, self._aside = {}, {}, set()
 
     async def _adopt(self) -> None:
         """What runs already, of an agent before us perhaps."""
@@ -147,39 +149,36 @@ class Keeper:
             log.info("ingress_reloaded hosts=%d", len(made.routing.sites))
         else:
             return
-        self._servers = {}
-        self._room = _counted(await haproxy.console.places(await haproxy.worker()))
+        self._servers = await haproxy.console.places(await haproxy.worker())
+        self._room = _counted(self._servers)
 
     async def _place(self, wanted: Mapping[str, frozenset[Address]]) -> None:
-        """Every worker's servers."""
+        """The current worker gets the servers that are wanted, and those before it lead nobody to pods any more."""
         if self._process is None:
             return
-        servers = {}
-        for worker in await self._haproxy.console.workers():
-            try:
-                servers[worker.pid] = await self._of_worker(worker, wanted)
-            except ConsoleFailure:
-                if worker.current:
-                    self._servers = {}  # some of it may have been done
-                    raise
-        self._servers = servers
+        workers = await self._haproxy.console.workers()
+        for worker in workers:
+            if worker.current:
+                await self._set_servers(worker, wanted)
+            elif worker.pid not in self._aside:
+                with suppress(ConsoleFailure):  # it has ended
+                    await self._haproxy.console.tell(worker, [PUT_ASIDE])
+                self._aside.add(worker.pid)
+        self._aside &= {worker.pid for worker in workers}
 
-    async def _of_worker(
-        self, worker: Worker, wanted: Mapping[str, frozenset[Address]]
-    ) -> dict[str, list[Place]]:
-        """What it has then."""
+    async def _set_servers(self, worker: Worker, wanted: Mapping[str, frozenset[Address]]) -> None:
         console = self._haproxy.console
-        known = self._servers.get(worker.pid) or await console.places(worker)
+        known = self._servers or await console.places(worker)
+        self._servers = {}  # until it is known that all has been done
         todo = changes(known, wanted)
-        if not todo.commands:
-            return known
         await console.tell(worker, todo.commands)
         touched = {command.split()[2].partition("/")[0] for command in todo.commands}
         if len(touched) > FEW:
-            return await console.places(worker)
+            self._servers = await console.places(worker)
+            return
         for backend in touched:
             known = {**known, **await console.places(worker, backend)}
-        return known
+        self._servers = known
 
 
 def _counted(servers: Mapping[str, list[Place]]) -> dict[str, int]:

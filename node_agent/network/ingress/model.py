@@ -75,4 +75,5 @@ class Routing:
     # By host: "shop.example.com", "*.example.com" (one label more), "" (every host).
     sites: Mapping[str, Site]
     certificates: Mapping[str, Certificate]  # by the name a client asks for
-    backends: frozenset[Backend]
+    # The address of each backend's service; None: it is headless.
+    backends: Mapping[Backend, Address | None]

@@ -4,6 +4,9 @@ Which backend a request is for, HAProxy finds in maps: trees in which a lookup t
 many hosts there are. A prefix ends with a slash, in the map as in what is looked up, so that /a matches /a and /a/b but
 not /ab. There are two sets of maps, because the same path may lead to a pod by HTTPS and to HTTPS by HTTP.
 
+A worker that was replaced still has clients, but nobody can tell it of pods that come and go. So it is put aside: a
+word in one of its maps makes it lead requests to the services' own addresses, behind which the kernel finds pods.
+
 A backend has more places for servers than it has pods: a new pod takes a place through HAProxy's console, without a
 reload. What does not depend on pods is the structure; between two configurations of one digest no reload is needed.
 """
@@ -18,6 +21,8 @@ from node_agent.network.ingress.model import Address, Backend, Routing, Target
 CONFIG, OWN = "haproxy.cfg", "own.pem"
 FEWEST_PLACES = 4
 REDIRECT, MISSING, NOBODY = "redirect", "missing", "nobody"  # no backend's name: they have colons
+ASIDE = "aside"
+PUT_ASIDE = f"add map {ASIDE}.map {ASIDE} yes"  # a command
 MAPS = tuple(f"{scheme}-{way}.map" for scheme in ("http", "https") for way in ("exact", "below"))
 
 
@@ -56,7 +61,7 @@ def files(
     setting: Setting,
 ) -> Files:
     """`room`: the places of each backend. `own`: the proxy's own certificate with its key."""
-    contents = {OWN: own, **_maps(routing), **_certificates(routing)}
+    contents = {OWN: own, f"{ASIDE}.map": b"", **_maps(routing), **_certificates(routing)}
     empty: Mapping[Backend, frozenset[Address]] = {}
     hashed = hashlib.sha256(_config(routing, empty, room, setting, "").encode())
     for name in sorted(contents):
@@ -108,6 +113,10 @@ def _config(
     for backend in sorted(routing.backends):
         parts.append(f"\nbackend {backend.name}\n")
         parts += _servers(sorted(pods.get(backend, ())), room[backend])
+        parts.append(f"\nbackend {backend.name}:{ASIDE}\n  http-reuse never\n")
+        virtual = routing.backends[backend]
+        behind = sorted(pods.get(backend, ())) if virtual is None else [virtual]
+        parts += _servers(behind, len(behind))
     return "".join(parts)
 
 
@@ -184,7 +193,9 @@ frontend https
 {_steps("https", setting.https)}{_END}"""
 
 
-_END = f"""  use_backend %[var(txn.backend)] if {{ var(txn.backend) -m found }}
+_END = f"""  acl is-aside str({ASIDE}),map_str({ASIDE}.map) -m found
+  use_backend %[var(txn.backend),concat(:{ASIDE})] if is-aside {{ var(txn.backend) -m sub : }}
+  use_backend %[var(txn.backend)] if {{ var(txn.backend) -m found }}
   default_backend {NOBODY}
 """
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from api import services
-from node_agent.network.ingress.model import Backend, Certificate, Problem, Routing, Site, Target
+from node_agent.network.ingress.model import (
+    Address,
+    Backend,
+    Certificate,
+    Problem,
+    Routing,
+    Site,
+    Target,
+)
 from proto.v1.network_pb2 import HTTPIngressPath, Ingress, IngressBackend, IngressTLS, Service
 
 # Whether who comes by HTTP to a host with a certificate is sent to HTTPS: "false" switches it off. The second name is
@@ -68,19 +76,13 @@ class _Table:
     def __init__(self, services_by_key: Mapping[str, Service], find: Find) -> None:
         self._services, self._find = services_by_key, find
         self._sites: dict[str, _Paths] = {}
+        self._backends: dict[Backend, Address | None] = {}
         self._certificates: dict[str, Certificate] = {}
         self.problems: list[Problem] = []
 
     def finished(self) -> Routing:
         sites = {host: Site(paths.exact, paths.below) for host, paths in self._sites.items()}
-        targets = (
-            target
-            for site in sites.values()
-            for paths in (site.exact, site.below)
-            for target in paths.values()
-        )
-        backends = frozenset(each.backend for each in targets if each.backend is not None)
-        return Routing(sites, self._certificates, backends)
+        return Routing(sites, self._certificates, self._backends)
 
     def add_certificates(self, ingress: Ingress) -> None:
         for tls in ingress.spec.tls:
@@ -123,8 +125,9 @@ class _Table:
 
     def _backend(self, ingress: Ingress, wanted: IngressBackend) -> Backend | None:
         found = _backend(ingress.metadata.namespace, wanted, self._services)
-        if isinstance(found, Backend):
-            return found
+        if not isinstance(found, str):
+            self._backends[found[0]] = found[1]
+            return found[0]
         self._tell(ingress, "BackendNotServed", f"{found}; requests for it are answered with 503")
         return None
 
@@ -156,8 +159,10 @@ def _covers(hosts: Iterable[str], host: str) -> bool:
     return any(each in (host, parent) for each in hosts)
 
 
-def _backend(namespace: str, wanted: IngressBackend, found: Mapping[str, Service]) -> Backend | str:
-    """The backend, or in words why it cannot be served."""
+def _backend(
+    namespace: str, wanted: IngressBackend, found: Mapping[str, Service]
+) -> tuple[Backend, Address | None] | str:
+    """The backend and its service's address, or in words why it cannot be served."""
     if not wanted.HasField("service"):
         return f'the backend {wanted.resource.kind} "{wanted.resource.name}" is not a service'
     name, port = wanted.service.name, wanted.service.port
@@ -170,7 +175,9 @@ def _backend(namespace: str, wanted: IngressBackend, found: Mapping[str, Service
         if each.protocol in ("", "TCP") and (each.name if port.name else each.port) == (
             port.name or port.number
         ):
-            return Backend(namespace, name, each.name)
+            virtual = services.virtual_address(service.spec)
+            address = Address(virtual, each.port) if virtual else None
+            return Backend(namespace, name, each.name), address
     there = ", ".join(_ports(service)) or "none"
     return f'the service "{name}" has no TCP port {port.name or port.number}; it has {there}'
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from node_agent.network.ingress.model import Address
 
 _OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20  # bits of srv_admin_state: in maintenance or drained
+COLONS = 2  # in a backend's name
 _FREE = 0x01  # in maintenance: nobody has had the place yet
 
 
@@ -37,7 +38,7 @@ class Changes:
 
 
 def changes(places: Places, wanted: Mapping[str, Iterable[Address]]) -> Changes:
-    """What is not in `wanted` is drained, too: a backend that an old worker still has, and nobody wants."""
+    """What to tell a worker that has these places."""
     commands: list[str] = []
     crowded: list[str] = []
     for backend in sorted(places):
@@ -85,11 +86,11 @@ def _take(backend: str, place: Place, address: Address) -> Iterable[str]:
 
 
 def parse(servers_state: str) -> dict[str, list[Place]]:
-    """The answer to `show servers state`."""
+    """The answer to `show servers state`, as far as it is about pods: those put aside have a colon more."""
     found: dict[str, list[Place]] = {}
     for line in servers_state.splitlines():
         columns = line.split()
-        if len(columns) > 18 and columns[0].isdigit():
+        if len(columns) > 18 and columns[0].isdigit() and columns[1].count(":") == COLONS:
             address = Address(columns[4], int(columns[18]))
             place = Place(columns[3], address, int(columns[6]), int(columns[9]))
             found.setdefault(columns[1], []).append(place)

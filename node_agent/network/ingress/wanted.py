@@ -26,7 +26,7 @@ WHO = "ingress"  # in whose name Secrets are followed
 FIRST_PATIENCE = 10.0  # seconds for the server to tell the Secrets, before anything is changed
 EXPIRY = 600.0  # seconds between two looks at whether certificates have expired
 PATIENCE = 2.0  # the same when an ingress names a new one: meanwhile nothing else goes on
-NOTHING = Routing({}, {}, frozenset())
+NOTHING = Routing({}, {}, {})
 _INDEX = "service"
 
 
