@@ -46,20 +46,17 @@ def _hook(spec: PodSpec, hook: LifecycleHandler, path: str) -> list[Cause]:
 def _one_handler(
     handler: Probe | LifecycleHandler, choices: tuple[str, ...], path: str
 ) -> list[Cause]:
-    given = [name for name in choices if handler.HasField(name)]
-    if not given:
-        return [causes.required(path, f"must specify a handler type: {', '.join(choices)}")]
-    told = "may not specify more than 1 handler type"
-    found = [causes.forbidden(f"{path}.{name}", told) for name in given[1:]]
+    missing = f"must specify a handler type: {', '.join(choices)}"
+    found = causes.exactly_one(handler, choices, path, what="handler type", missing=missing)
     if handler.HasField("httpGet"):
         found += _http(handler.httpGet, f"{path}.httpGet")
     if handler.HasField("tcpSocket"):
-        found += _port(handler.tcpSocket.port, f"{path}.tcpSocket.port")
+        found += validate_port(handler.tcpSocket.port, f"{path}.tcpSocket.port")
     return found
 
 
 def _http(action: HTTPGetAction, path: str) -> list[Cause]:
-    found = _port(action.port, f"{path}.port")
+    found = validate_port(action.port, f"{path}.port")
     for index, header in enumerate(action.httpHeaders):
         problems = formats.header_name(header.name) if header.name else ()
         place = f"{path}.httpHeaders[{index}].name"
@@ -67,7 +64,7 @@ def _http(action: HTTPGetAction, path: str) -> list[Cause]:
     return found
 
 
-def _port(port: Value, path: str) -> list[Cause]:
+def validate_port(port: Value, path: str) -> list[Cause]:
     shape = port.WhichOneof("kind")
     if shape == "number_value":
         number = port.number_value
