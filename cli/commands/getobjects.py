@@ -83,7 +83,7 @@ def _show(
 
         plain = [plain[place] for place in sort_order(plain, session.flags.text("sort-by"))]
     if single and not plain:
-        return None
+        return
     headers = not session.flags.on("no-headers")
     chosen.write(output, plain[0] if single else chosen.listing(plain), headers=headers)
 
