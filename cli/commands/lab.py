@@ -46,18 +46,19 @@ def _machines(session: Session, lab: Lab) -> list[Machine]:
 def up(session: Session) -> None:
     running.check_host()
     name = plan.check_name(session.flags.text("name"))
+    counts = _number(session, "nodes", plan.NODES), _number(session, "segments", plan.SEGMENTS)
     with _locked(name), Progress() as progress:
-        lab = _wanted(session, name)
+        lab = _wanted(session, name, *counts)
         running.up(lab, progress, session.flags.seconds("timeout"))
         progress.say(_welcome(lab))
 
 
-def _wanted(session: Session, name: str) -> Lab:
+def _wanted(session: Session, name: str, nodes: int, segments: int) -> Lab:
     """The lab that is there, perhaps with more nodes than it had; or a new one."""
     flags = session.flags
     known = record.read(name)
-    count = _number(session, "nodes", plan.NODES) or (known.nodes if known else 3)
-    segments = _number(session, "segments", plan.SEGMENTS) or (known.segments if known else 1)
+    count = nodes or (known.nodes if known else 3)
+    segments = segments or (known.segments if known else 1)
     folder = Path(flags.text("data-dir") or record.default_folder(name)).absolute()
     if known is None:
         return record.begin(name, folder, count, segments)
@@ -102,7 +103,8 @@ def down(session: Session) -> None:
         lab = record.find(name)
         keep = session.flags.on("keep")
         running.down(lab, keep=keep)
-    (plan.RUN / f"{name}.lock").unlink(missing_ok=True)
+        (plan.RUN / f"{name}.lock").unlink(missing_ok=True)
+    record.forget_place()
     session.say(
         f"The lab is gone; its disks stay in {lab.folder}."
         if keep

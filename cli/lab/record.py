@@ -5,7 +5,7 @@ disks.
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -68,6 +68,14 @@ def grown(lab: Lab, nodes: int) -> Lab:
     larger = replace(lab, nodes=nodes)
     write(larger)
     return larger
+
+
+def forget_place() -> None:
+    """With the last lab goes the folder of all."""
+    if not names():
+        (RUN / "lock").unlink(missing_ok=True)
+    with suppress(OSError):
+        RUN.rmdir()
 
 
 @contextmanager

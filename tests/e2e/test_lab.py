@@ -189,7 +189,7 @@ def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) ->
         (("up", f"--data-dir={tmp_path}", mine), f"has its folder at {lab.folder}"),
         (("exec", "n1", mine), "expected: helmling lab exec NODE -- COMMAND"),
         (("exec", "n1", mine, "--wipe", "--", "true"), "unknown flag: --wipe"),
-        (("load", "no/such:image", mine), "the host's engine has no such image"),
+        (("load", "no/such:image", mine), "no such image to copy"),
     ):
         assert told in cli.fails("lab", *words), words
     lab.power("kill", "n3")
