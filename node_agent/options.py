@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange, within
+from node_agent import heartbeat
 from node_agent.metrics.reporter import PERIOD
 
 OVERLAY_BYTES = 50  # that VXLAN takes from every packet
@@ -30,6 +31,7 @@ class AgentOptions:
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes, where `pod_cidr` is told
     overlay: Overlay = "auto"  # VXLAN to nodes on other segments, to all nodes, to none
     most_pods: int = 110
+    lease_period: float = heartbeat.PERIOD  # seconds between two renewals of the node's lease
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
 

@@ -24,6 +24,10 @@ def create(session: Session) -> int:
 
     about, flags = session.server.version(), session.flags
     life, description = flags.seconds("ttl"), flags.text("description")
+    if life < 0:
+        raise UsageError(
+            "--ttl is how long the token will be good for: 10m, 24h; 0: until it is deleted"
+        )
     token = new_token(session.server, session.target, life, description)
     host = session.server.address.rpartition(":")[0]
     join = f"helmling agent --join={host}:{about.tokenPort} --token={token}"
