@@ -158,7 +158,7 @@ def start_server(lab: Lab) -> bool:
             f"--advertise-address={where}",
             f"--listen={where}:{PORT}",
             f"--token-port={TOKEN_PORT}",
-            *profile.SERVER,
+            *profile.server(lab.grace),
         ],
     )
     return True
