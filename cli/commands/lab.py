@@ -235,8 +235,8 @@ ACTIONS = {
 }  # fmt: skip
 LAB = Command(
     usage="lab (up [--nodes=3] [--segments=1] [--grace=3s] [--data-dir=DIR] | status | list | kubeconfig | "
-    "kill NODE… | start NODE… [--wipe] | partition NODE… | heal [NODE…] | exec NODE -- COMMAND | load IMAGE… | down [--keep]) "
-    "[--name=LAB]",
+    "kill NODE… | start NODE… [--wipe] | partition NODE… | heal [NODE…] | exec NODE -- COMMAND | load IMAGE… | "
+    "down [--keep]) [--name=LAB]",
     about="A cluster of several machines on this one, to see what becomes of it when machines fail.\n\n"
     "Each node has a network, mounts, processes, control groups, a Docker Engine, an agent and a disk of its own. "
     "`kill` pulls the plug, `partition` the network cable; `kill server` and `start server` mean the control plane. "
