@@ -85,7 +85,8 @@ class NodeReporter:
 
     async def _register(self) -> None:
         try:
-            known = await self._client.create(new_node(self._about))
+            fresh = new_node(self._about, self.node.spec.podCIDR)
+            known = await self._client.create(fresh)
         except AlreadyExists:
             known = await self._client.get(Node, self._about.name)
             better = corrected(known, self._about)

@@ -123,6 +123,8 @@ def test_a_range_is_remembered_and_asked_for_again(tmp_path: Path) -> None:
     about = NodeDescription("n1", MACHINE, again.ranges.told, last_pod_cidr=again.ranges.last)
     fresh = new_node(about)
     assert (fresh.spec.podCIDR, fresh.metadata.annotations[WISH]) == ("", FIRST.pods)
+    deleted = new_node(about, last_pod_cidr=SECOND.pods)
+    assert deleted.metadata.annotations[WISH] == SECOND.pods, "what it had last counts"
     known = node(SECOND)
     better = corrected(known, about)
     assert better is None or better.spec.podCIDR == SECOND.pods, (
