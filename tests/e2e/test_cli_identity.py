@@ -72,7 +72,9 @@ def test_join_tokens(hollow: Cli) -> None:
     made = hollow.ok("token", "create", "--ttl=1h", "--description=under the desk")
     token = made.out.strip()
     assert token.startswith("HL1")
-    assert f" --token={token}\n" in made.err, "the line for the other machine, beside what a script reads"
+    assert f" --token={token}\n" in made.err, (
+        "the line for the other machine, beside what a script reads"
+    )
     listed = hollow.ok("token", "list").out
     name, _, secret = token.rpartition("::")[2].partition(".")
     assert name in listed
