@@ -26,6 +26,7 @@ HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
 POD_CIDR = "10.244.0.0/24"
+SERVICE_CIDR = "10.96.0.0/16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Wishes:
     advertise: str = ""  # the address at which other machines find this one; "": they do not
     node_name: str = ""  # default: the machine's name
     pod_cidr: str = POD_CIDR
+    service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
 
