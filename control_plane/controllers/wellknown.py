@@ -29,7 +29,7 @@ FORGET = timedelta(hours=1)  # until the Lease of a server that is gone is remov
 LEASES = Selection(
     namespace="kube-system", labels="apiserver.kubernetes.io/identity=helmling-apiserver"
 )
-RECONCILER = "endpointslice.helmling.dev/apiservers"  # who keeps the slice
+RECONCILER = "apiservers.helmling.dev"  # who keeps the slice
 API, DNS, HERE = "kubernetes", "kube-dns", "lease"  # what there is to be looked at
 
 
