@@ -26,6 +26,7 @@ HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
 LEASE_PERIOD = 10.0
+SERVICE_CIDR = "10.96.0.0/16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Wishes:
     )
     node_name: str = ""  # default: the machine's name
     pod_cidr: str = ""  # default: what the cluster gives the node
+    service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
     lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node

@@ -47,7 +47,10 @@ RULES = (
     ),  # all: it makes the routes to their pods, as Kubernetes' kube-proxy may
     _rule("create update patch", "events"),
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
-    _rule("get list watch", "services"),
+    # It routes to services, answers for their names, and needs other nodes' addresses for that; none of it is secret.
+    _rule("get list watch", "services nodes"),
+    _rule("get list watch", "endpointslices", "discovery.k8s.io"),
+    _rule("get list watch", "ingresses ingressclasses networkpolicies", "networking.k8s.io"),
     _rule("create", "tokenreviews", "authentication.k8s.io"),
     _rule("create", "subjectaccessreviews", "authorization.k8s.io"),
 )
