@@ -11,16 +11,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from ipaddress import IPv4Network
 
 from api.client import Client, Selection
 from api.grpc_client import connect
-from api.informer import Informer
+from api.informer import Informer, Informers
 from node_agent import machine
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
+from node_agent.network.dns.address import Address
+from node_agent.network.dns.nameserver import NameServer, Place
 from node_agent.network.pod_network import PodNetwork
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -77,7 +80,7 @@ async def _live(
 ) -> None:
     """Until cancelled."""
     about = _describe(options)
-    facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
+    facts = _facts(options, about)
     config = ConfigSource(client)
     house = _house(options, Gatherer(facts, config, AccountTokens(client)))
     agents: list[Agent] = []
@@ -109,6 +112,11 @@ async def _live(
             for loop in (house.network.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
+            if options.runtime != "hollow":
+                informers = Informers(client)
+                names = NameServer(_names(options), informers)
+                for loop in (informers.run, names.run):
+                    tasks.create_task(loop())
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -126,6 +134,17 @@ def _describe(options: AgentOptions) -> NodeDescription:
         pod_cidr=str(ipaddress.ip_network(options.pod_cidr)),
         most_pods=options.most_pods,
         labels=options.labels,
+    )
+
+
+def _facts(options: AgentOptions, about: NodeDescription) -> NodeFacts:
+    return NodeFacts(
+        options.node,
+        options.address,
+        _allocatable(about),
+        machine.resolv_conf(),
+        options.name_server if options.runtime != "hollow" else "",
+        options.cluster_domain,
     )
 
 
@@ -180,10 +199,23 @@ def _network(options: AgentOptions) -> WiredNetwork:
     return WiredNetwork(wires, options.pod_cidr)
 
 
+def _names(options: AgentOptions) -> Place:
+    ranges = (IPv4Network(options.service_cidr), IPv4Network(options.all_pods_cidr))
+    return Place(
+        cluster=options.cluster,
+        node=options.node,
+        address=options.name_server,
+        domain=options.cluster_domain,
+        ranges=ranges,
+        folder=options.names_dir,
+    )
+
+
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options)
+    names = Address(options.name_server, cluster=options.cluster, node=options.node)
     try:
         for record in await runtime.list():
             for container in record.containers:
@@ -195,5 +227,6 @@ async def remove_all(options: AgentOptions) -> None:
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await network.remove()
+        await names.remove()
     finally:
         await runtime.close()

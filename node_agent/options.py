@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,8 @@ from node_agent.metrics.reporter import PERIOD
 
 DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/24"
+DEFAULT_SERVICE_CIDR = "10.96.0.0/16"
+NAME_SERVER = 10  # which of the services' addresses is the name server's
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class AgentOptions:
     port: int = 0  # of the streams; 0: any free one
     pod_cidr: str = DEFAULT_POD_CIDR
     cluster_cidr: str = DEFAULT_CLUSTER_CIDR  # of the pods of all nodes
+    service_cidr: str = DEFAULT_SERVICE_CIDR
+    cluster_dns: str = ""  # the name server's address; default: the tenth of the services'
+    cluster_domain: str = "cluster.local"
     most_pods: int = 110
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -38,9 +43,19 @@ class AgentOptions:
         return self.cluster_cidr if inside else self.pod_cidr
 
     @property
+    def name_server(self) -> str:
+        """Where pods ask for names."""
+        return self.cluster_dns or str(IPv4Network(self.service_cidr)[NAME_SERVER])
+
+    @property
     def pki_dir(self) -> Path:
         """The node's certificates (credentials.py)."""
         return self.data_dir / "pki"
+
+    @property
+    def names_dir(self) -> Path:
+        """What the node's name server knew last."""
+        return self.data_dir / "dns"
 
     @property
     def pods_dir(self) -> Path:

@@ -1,8 +1,8 @@
 """Replies from upstream, kept for as long as they say, and not much longer than a moment. Pure.
 
-What is kept is the message itself. When it is given out again its times to live are lowered by its age, in place. A reply
-that says "there is no such name" is kept as long as its SOA record allows (https://www.rfc-editor.org/rfc/rfc2308); one that
-says nothing about its life, or that something failed, is not kept.
+What is kept is the message itself. When it is given out again its times to live are lowered by its age, in place. A
+reply that says "there is no such name" is kept as long as its SOA record allows
+(https://www.rfc-editor.org/rfc/rfc2308); one that says nothing about its life, or that something failed, is not kept.
 """
 
 import struct

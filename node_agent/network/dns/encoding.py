@@ -1,7 +1,7 @@
 """Writing DNS messages. Pure.
 
-Names in front of records are shortened by pointing to the question, which ends in the same labels; names within records
-are written out (in an SRV record a pointer is not allowed, and elsewhere it would save little).
+Names in front of records are shortened by pointing to the question, which ends in the same labels; names within
+records are written out (in an SRV record a pointer is not allowed, and elsewhere it would save little).
 
 An answer that does not fit loses what is only helpful first, then records, with the bit that says so: the client asks
 again over TCP. Those records that fit are sent nevertheless, as some clients (musl before 1.2.4) never ask again.

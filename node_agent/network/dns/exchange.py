@@ -1,7 +1,8 @@
 """One question to one server, over UDP, and over TCP when the reply does not fit.
 
-Nothing a stranger could guess is believed: every question has a random id and goes from a port of its own, which the kernel
-draws, through a socket that hears nobody but this server; a reply must repeat id and question. What does not is not there.
+Nothing a stranger could guess is believed: every question has a random id and goes from a port of its own, which the
+kernel draws, through a socket that hears nobody but this server; a reply must repeat id and question. What does not
+is not there.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ async def exchange(server: str, port: int, query: Query) -> bytes:
     packet = encoding.ask(number, query.question.raw, wishes, edns=edns, dnssec_ok=dnssec_ok)
     reply = await _over_udp(server, port, packet)
     if wire.HEADER.unpack_from(reply)[1] & wire.TC:
-        return await _over_tcp(server, port, packet)
+        reply = await _over_tcp(server, port, packet)
+    wire.records(reply)  # whole, or not at all
     return reply
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from node_agent.network.dns import encoding, wire
 from node_agent.network.dns.encoding import Answer, Record
-from node_agent.network.dns.wire import Malformed, Query, Section
+from node_agent.network.dns.wire import Query, Section
 
 _COPIED = frozenset(
     {wire.A, wire.AAAA, wire.TXT, wire.SRV}
@@ -31,8 +31,9 @@ def relayed(query: Query, reply: bytes, limit: int) -> bytes:
 
 def continued(query: Query, known: Answer, reply: bytes, limit: int) -> bytes:
     """An alias of ours, and what it leads to elsewhere. Raises Malformed."""
+    answers = [each for each in wire.records(reply) if each.section == 0]
     rcode = wire.HEADER.unpack_from(reply)[1] & wire.RCODE
-    records = [_copied(reply, each) for each in wire.records(reply) if each.section == 0]
+    records = [_copied(reply, each) for each in answers]
     found = [record for record in records if record is not None]
     return encoding.encode(query, Answer(rcode, [*known.records, *found]), limit)
 

@@ -1,4 +1,4 @@
-"""resolv.conf: whom to ask, under which names, and how. The node's is read, the pods' are written. Pure, but for Followed.
+"""resolv.conf: whom to ask, under which names, and how. The node's is read, the pods' are written.
 
 https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 """
@@ -75,7 +75,7 @@ class Followed:
         self._servers: list[str] = []
 
     def servers(self) -> list[str]:
-        """None when the file is away."""
+        """No server when the file is away."""
         try:
             status = os.stat(self._path)
             state = (status.st_ino, status.st_mtime_ns, status.st_size)

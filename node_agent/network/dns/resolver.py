@@ -1,17 +1,17 @@
 """From a packet to a packet: the cluster's names are answered at once, everybody else's are asked for upstream.
 
-Names of the cluster never go upstream, also when we do not know them, or nothing yet: then the answer is "failed", and the
-client asks again. "No such name" would be believed.
+Names of the cluster never go upstream, also when we do not know them, or nothing yet: then the answer is "failed",
+and the client asks again. "No such name" would be believed.
 """
 
 import logging
-from collections.abc import Callable
 
 from node_agent.network.dns import encoding, relay, wire
 from node_agent.network.dns.encoding import Answer
+from node_agent.network.dns.index import Index
 from node_agent.network.dns.upstream import Failed, Upstream
 from node_agent.network.dns.wire import Malformed, Query, Question
-from node_agent.network.dns.zone import Zone
+from node_agent.network.dns.zone import Domain, Zone
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +19,14 @@ _NOT_HERE = frozenset({wire.AXFR, wire.IXFR})
 
 
 class Resolver:
-    """`knows`: whether the zone is complete."""
+    """`domain` is the cluster's part of all names; `zone` tells them, as soon as there is one."""
 
-    def __init__(self, zone: Zone, upstream: Upstream, knows: Callable[[], bool]) -> None:
-        self._zone, self._upstream, self._knows = zone, upstream, knows
+    def __init__(self, domain: Domain, upstream: Upstream) -> None:
+        self.zone: Zone | None = None  # None: nothing is known yet
+        self._nothing, self._upstream = Zone(domain, Index()), upstream
 
     def at_once(self, packet: bytes, limit: int) -> bytes | Query:
-        """The answer (nothing: none is due), or the question if others must be asked. `limit` 0: what the client says."""
+        """The answer (nothing: none is due), or the question if others must be asked. `limit` 0: as the client says."""
         try:
             query = wire.parse(packet)
         except wire.Unanswerable as stop:
@@ -35,11 +36,11 @@ class Resolver:
             return encoding.error(query, wire.BADVERS)
         if question.klass not in (wire.IN, wire.ANY_CLASS) or question.type in _NOT_HERE:
             return encoding.error(query, wire.REFUSED)
-        answer = self._zone.answer(question.name, question.type)
+        answer = (self.zone or self._nothing).answer(question.name, question.type)
         if answer is None:
             reply = self._upstream.known(query)
             return query if reply is None else relay.relayed(query, reply, limit)
-        if not self._knows():
+        if self.zone is None:
             return encoding.error(query, wire.SERVFAIL)
         return query if answer.alias else encoding.encode(query, answer, limit)
 
@@ -47,7 +48,8 @@ class Resolver:
         """The answer, when others have been asked; it comes in bounded time."""
         limit = limit or query.udp_limit
         try:
-            answer = self._zone.answer(query.question.name, query.question.type)
+            zone = self.zone or self._nothing
+            answer = zone.answer(query.question.name, query.question.type)
             if answer is None:
                 return relay.relayed(query, await self._upstream.ask(query), limit)
             return await self._continued(query, answer, limit)

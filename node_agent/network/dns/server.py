@@ -1,11 +1,11 @@
 """Where questions arrive: one address, UDP and TCP, on one network device.
 
-The sockets belong to a device, not only to an address. So several clusters on one machine may use the same address, as they do
-unless told otherwise: each hears the pods of its own bridge. The node itself asks through the loopback device; there the first
-cluster that comes is heard.
+The sockets belong to a device, not only to an address. So several clusters on one machine may use the same address,
+as they do unless told otherwise: each hears the pods of its own bridge. The node itself asks through the loopback
+device; there the first cluster that comes is heard.
 
-A datagram is answered at once where that is possible, without a task. Whoever makes us ask others waits in one of so many
-places; when all are taken, the question is dropped, and the client asks again.
+A datagram is answered at once where that is possible, without a task. Whoever makes us ask others waits in one of so
+many places; when all are taken, the question is dropped, and the client asks again.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
 """Everybody else's names: asked for at the name servers the node itself uses.
 
 The servers are asked in turn: the next one as soon as one fails, or has said nothing for a second; whichever answers
-first is believed. A server that failed is asked last for a while. After four seconds we say that it failed, before the
-client (glibc waits five) gives us up.
+first is believed. A server that failed is asked last for a while. After four seconds we say that it failed, before
+the client (glibc waits five) gives us up.
 
-A question that is under way is not sent again: who asks it meanwhile gets the same reply. So a server that asks us for
-what we ask it (a loop) is waited for, once, and does not multiply what it hears.
+A question that is under way is not sent again: who asks it meanwhile gets the same reply. So a server that asks us
+for what we ask it (a loop) is waited for, once, and does not multiply what it hears.
 """
 
 import asyncio

@@ -1,10 +1,12 @@
 """Reading DNS messages: questions from anybody, replies from upstream. Pure.
 
-Whatever arrives comes from programs we know nothing about, so nothing is believed: every length is checked against the
-packet, and a packet that is not a question is dropped or answered with an error, never with an exception that travels.
+Whatever arrives comes from programs we know nothing about, so nothing is believed: every length is checked against
+the packet, and a packet that is not a question is dropped or answered with an error, never with an exception that
+travels.
 
 A message is a header of twelve bytes, then questions, then records in three sections; a name is a row of labels, each
-with its length before it, or a pointer to where the rest has been said already. https://www.rfc-editor.org/rfc/rfc1035
+with its length before it, or a pointer to where the rest has been said already.
+https://www.rfc-editor.org/rfc/rfc1035
 """
 
 import struct
