@@ -22,13 +22,14 @@ from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
+from node_agent.network.commands import NetworkFailure
 from node_agent.network.dns.address import Address
 from node_agent.network.dns.nameserver import NameServer, Place
 from node_agent.network.pod_network import PodNetwork
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
-from node_agent.podnetwork import ImaginedNetwork, WiredNetwork
+from node_agent.podnetwork import ImaginedNetwork, NetworkUnavailable, WiredNetwork
 from node_agent.pods.disk import Directory, Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
@@ -228,5 +229,7 @@ async def remove_all(options: AgentOptions) -> None:
             disk.forget(uid)
         await network.remove()
         await names.remove()
+    except NetworkFailure as error:
+        raise NetworkUnavailable(str(error)) from error
     finally:
         await runtime.close()
