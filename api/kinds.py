@@ -26,6 +26,13 @@ from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
 from proto.v1.meta_pb2 import ObjectMeta
+from proto.v1.network_pb2 import (
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    NetworkPolicy,
+    Service,
+)
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import (
     HorizontalPodAutoscaler,
@@ -101,8 +108,9 @@ class Kind:
         )
 
 
-RBAC, AUTHENTICATION, AUTHORIZATION = (
-    f"{name}.k8s.io" for name in ("rbac.authorization", "authentication", "authorization")
+RBAC, AUTHENTICATION, AUTHORIZATION, NETWORKING = (
+    f"{name}.k8s.io"
+    for name in ("rbac.authorization", "authentication", "authorization", "networking")
 )
 
 
@@ -136,6 +144,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(Lease, "coordination.k8s.io", "v1", "leases", (), status=False),
     Kind(ConfigMap, "", "v1", "configmaps", ("cm",), status=False),
     Kind(Secret, "", "v1", "secrets", (), status=False),
+    Kind(Service, "", "v1", "services", ("svc",), categories=("all",)),
     Kind(ReplicaSet, "apps", "v1", "replicasets", ("rs",), categories=("all",), scale=True),
     Kind(Deployment, "apps", "v1", "deployments", ("deploy",), categories=("all",), scale=True),
     Kind(DaemonSet, "apps", "v1", "daemonsets", ("ds",), categories=("all",)),
@@ -143,6 +152,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(ControllerRevision, "apps", "v1", "controllerrevisions", (), status=False),
     Kind(Job, "batch", "v1", "jobs", (), categories=("all",)),
     Kind(CronJob, "batch", "v1", "cronjobs", ("cj",), categories=("all",)),
+    Kind(EndpointSlice, "discovery.k8s.io", "v1", "endpointslices", (), status=False),
+    Kind(Ingress, NETWORKING, "v1", "ingresses", ("ing",)),
+    Kind(IngressClass, NETWORKING, "v1", "ingressclasses", (), namespaced=False, status=False),
+    Kind(NetworkPolicy, NETWORKING, "v1", "networkpolicies", ("netpol",), status=False),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
     Kind(ResourceQuota, "", "v1", "resourcequotas", ("quota",)),
     Kind(LimitRange, "", "v1", "limitranges", ("limits",), status=False),

@@ -12,7 +12,7 @@ SUFFIX_LENGTH = 5  # random characters after a generateName
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: chance makes no words
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = rf"({_QUALIFIED})?"
@@ -37,7 +37,7 @@ LABEL_SHAPE = shape(
 SUBDOMAIN_SHAPE = shape(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
     "and must start and end with an alphanumeric character",
-    _SUBDOMAIN,
+    SUBDOMAIN,
     ("example.com",),
 )
 LABEL_1035_SHAPE = shape(
@@ -60,7 +60,7 @@ VALUE_SHAPE = shape(
 )
 
 _is_label = re.compile(_LABEL).fullmatch
-_is_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_is_subdomain = re.compile(SUBDOMAIN).fullmatch
 _is_label_1035 = re.compile(_LABEL_1035).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
 _is_value = re.compile(_VALUE).fullmatch

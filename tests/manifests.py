@@ -87,6 +87,38 @@ MANIFESTS: dict[str, dict[str, Any]] = {
             "maxReplicas": 5,
         },
     },
+    "Service": {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    },
+    "EndpointSlice": {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-1", "namespace": "default"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.244.0.5"]}],
+        "ports": [{"port": 80}],
+    },
+    "Ingress": {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+    },
+    "IngressClass": {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": "helmling"},
+        "spec": {"controller": "helmling.dev/ingress"},
+    },
+    "NetworkPolicy": {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "deny", "namespace": "default"},
+        "spec": {"podSelector": {}},
+    },
     "PodDisruptionBudget": {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

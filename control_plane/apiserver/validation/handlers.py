@@ -54,12 +54,12 @@ def _one_handler(
     if handler.HasField("httpGet"):
         found += _http(handler.httpGet, f"{path}.httpGet")
     if handler.HasField("tcpSocket"):
-        found += _port(handler.tcpSocket.port, f"{path}.tcpSocket.port")
+        found += validate_port(handler.tcpSocket.port, f"{path}.tcpSocket.port")
     return found
 
 
 def _http(action: HTTPGetAction, path: str) -> list[Cause]:
-    found = _port(action.port, f"{path}.port")
+    found = validate_port(action.port, f"{path}.port")
     for index, header in enumerate(action.httpHeaders):
         problems = formats.header_name(header.name) if header.name else ()
         place = f"{path}.httpHeaders[{index}].name"
@@ -67,7 +67,7 @@ def _http(action: HTTPGetAction, path: str) -> list[Cause]:
     return found
 
 
-def _port(port: Value, path: str) -> list[Cause]:
+def validate_port(port: Value, path: str) -> list[Cause]:
     shape = port.WhichOneof("kind")
     if shape == "number_value":
         number = port.number_value

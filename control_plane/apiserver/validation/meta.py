@@ -14,6 +14,7 @@ ANNOTATIONS_LIMIT = 256 * 1024  # bytes, keys and values together
 # What a name of a kind may look like, where it is not a DNS subdomain.
 NAME_FORMATS: dict[str, Check] = {
     "Namespace": names.dns_label,
+    "Service": names.dns_label_1035,
     # It begins the host names of the pods.
     "StatefulSet": names.dns_label,
     **dict.fromkeys(

@@ -36,6 +36,8 @@ def report(status: Any) -> None:
     """Puts something into a status of any kind."""
     if "conditions" in status.DESCRIPTOR.fields_by_name:
         status.conditions.add(type="Ready", status="True")
+    elif "loadBalancer" in status.DESCRIPTOR.fields_by_name:
+        status.loadBalancer.ingress.add(ip="192.0.2.1")
     elif "used" in status.DESCRIPTOR.fields_by_name:
         status.used["pods"] = "1"
     else:
