@@ -9,9 +9,13 @@ from node_agent.network.dns.index import SERVICE_NAME, Index
 from proto.v1.network_pb2 import EndpointSlice, Service
 
 
-def service(name: str, address: str = "10.96.0.20", *, namespace: str = "default", **spec: Any) -> Service:
+def service(
+    name: str, address: str = "10.96.0.20", *, namespace: str = "default", **spec: Any
+) -> Service:
     ports = spec.pop("ports", [{"name": "http", "protocol": "TCP", "port": 80}])
-    made = Service(metadata={"name": name, "namespace": namespace}, spec={"clusterIP": address, **spec})
+    made = Service(
+        metadata={"name": name, "namespace": namespace}, spec={"clusterIP": address, **spec}
+    )
     for port in ports:
         made.spec.ports.add(**port)
     return made
@@ -30,7 +34,9 @@ def slice_of(
     port: int = 8080,
 ) -> EndpointSlice:  # fmt: skip
     """Endpoints are (address, host name, ready)."""
-    made = EndpointSlice(metadata={"name": name or f"{owner}-abcde", "namespace": namespace}, addressType="IPv4")
+    made = EndpointSlice(
+        metadata={"name": name or f"{owner}-abcde", "namespace": namespace}, addressType="IPv4"
+    )
     made.metadata.labels[SERVICE_NAME] = owner
     made.ports.add(name="http", protocol="TCP", port=port)
     for address, hostname, ready in endpoints:

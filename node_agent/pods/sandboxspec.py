@@ -29,14 +29,18 @@ def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpe
         pod_name=meta.name,
         pod_namespace=meta.namespace,
         attempt=attempt,
-        hostname=full_name_of(pod, node.cluster_domain) if spec.setHostnameAsFQDN else hostname_of(pod),
+        hostname=full_name_of(pod, node.cluster_domain)
+        if spec.setHostnameAsFQDN
+        else hostname_of(pod),
         ip=ip,
         namespaces=Namespaces(
             spec.hostNetwork, spec.hostPID, spec.hostIPC, spec.shareProcessNamespace
         ),
         sysctls={s.name: s.value for s in spec.securityContext.sysctls},
         resolv_conf=resolv_conf(pod, node),
-        hosts=None if spec.hostNetwork and not spec.hostAliases else hosts(pod, ip, node.cluster_domain),
+        hosts=None
+        if spec.hostNetwork and not spec.hostAliases
+        else hosts(pod, ip, node.cluster_domain),
         labels=dict(meta.labels),
     )
 

@@ -1,7 +1,7 @@
 """The small pure parts: environment, resources, security, names, admission, counting."""
 
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -250,7 +250,9 @@ def test_a_node_without_a_name_server() -> None:
 
 def test_names_in_the_hosts_file() -> None:
     """The pod's own, in full where it has a subdomain; aliases are appended."""
-    made = pod(hostname="a", subdomain="db", hostAliases=[{"ip": "1.2.3.4", "hostnames": ["b", "c"]}])
+    made = pod(
+        hostname="a", subdomain="db", hostAliases=[{"ip": "1.2.3.4", "hostnames": ["b", "c"]}]
+    )
     text = hosts(made, "10.0.0.2", "lab.example")
     assert text.endswith("10.0.0.2\ta.db.default.svc.lab.example\ta\n1.2.3.4\tb\tc\n")
     made.spec.setHostnameAsFQDN = True
@@ -355,10 +357,10 @@ def test_small_files_change_all_at_once(tmp_path: Path) -> None:
 def test_a_pod_of_a_subdomain_knows_its_full_name() -> None:
     pod = Pod()
     pod.metadata.name, pod.metadata.namespace = "db-0", "shop"
-    assert "10.0.0.7\tdb-0\n" in hosts(pod, "10.0.0.7")
+    assert "10.0.0.7\tdb-0\n" in hosts(pod, "10.0.0.7", "cluster.local")
     pod.spec.subdomain = "db"
     full = "db-0.db.shop.svc.cluster.local"
-    assert f"10.0.0.7\t{full}\tdb-0\n" in hosts(pod, "10.0.0.7")
+    assert f"10.0.0.7\t{full}\tdb-0\n" in hosts(pod, "10.0.0.7", "cluster.local")
     assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == "db-0"
     pod.spec.setHostnameAsFQDN = True
     assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == full

@@ -119,7 +119,7 @@ class NameServer:
 
     async def _ensure(self) -> None:
         async with self._ensuring:
-            while not (index := self._address.index()):
+            while not (index := self._address.index()):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(WAIT)
             if index != self._ensured or not self._address.is_there():
                 await self._address.ensure()

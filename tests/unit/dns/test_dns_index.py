@@ -41,7 +41,9 @@ def test_changes_show() -> None:
 
 def test_a_slice_that_changes_hands() -> None:
     index = index_of(headless("db"), headless("other"))
-    mine, theirs = (slice_of(owner, [("10.1.0.1", "", True)], name="s") for owner in ("db", "other"))
+    mine, theirs = (
+        slice_of(owner, [("10.1.0.1", "", True)], name="s") for owner in ("db", "other")
+    )
     index.slice_changed(None, mine)
     index.slice_changed(mine, theirs)
     assert (addresses(index), addresses(index, "other")) == ([], [b"\1"])
@@ -64,7 +66,10 @@ def test_what_is_no_address_is_left_out() -> None:
 
 def test_one_change_works_out_one_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a thousand services of ten endpoints each."""
-    slices = [slice_of(f"s{n}", [(f"10.{n // 250}.{n % 250}.{m}", "", True) for m in range(10)]) for n in range(1000)]
+    slices = [
+        slice_of(f"s{n}", [(f"10.{n // 250}.{n % 250}.{m}", "", True) for m in range(10)])
+        for n in range(1000)
+    ]
     index = index_of(*(headless(f"s{n}") for n in range(1000)), *slices)
     for n in range(1000):
         index.published(("default", f"s{n}"))
@@ -103,14 +108,24 @@ def test_any_history_leads_to_the_same_as_the_end_alone() -> None:
 
 def _any(lots: random.Random, name: str, what: str) -> Service | EndpointSlice:
     if what == "service":
-        return lots.choice([headless(name), service(name, f"10.1.0.{lots.randrange(5)}"), external(name, "x.example")])
+        return lots.choice(
+            [
+                headless(name),
+                service(name, f"10.1.0.{lots.randrange(5)}"),
+                external(name, "x.example"),
+            ]
+        )
     chosen = [(f"10.1.0.{lots.randrange(5)}", "", True) for _ in range(lots.randrange(4))]
     return slice_of(lots.choice("abc"), chosen, name=name)
 
 
 def _sorted(index: Index, name: str) -> object:
     found = index.published(("default", name))
-    return found and (found.address, found.alias, sorted(member.address for member in found.members))
+    return found and (
+        found.address,
+        found.alias,
+        sorted(member.address for member in found.members),
+    )
 
 
 def test_what_was_known_is_kept(tmp_path: Path) -> None:

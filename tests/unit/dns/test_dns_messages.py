@@ -47,7 +47,9 @@ def resolver() -> Resolver:
 @given(LABELS, st.sampled_from([1, 5, 28, 33, 65, 255]), st.integers(0, 0xFFFF))
 def test_a_question_is_read_as_it_was_written(labels: list[str], kind: int, number: int) -> None:
     name = ".".join(labels)
-    query = wire.parse(bytes(DNSRecord(DNSHeader(id=number, rd=1), q=DNSQuestion(name, kind)).pack()))
+    query = wire.parse(
+        bytes(DNSRecord(DNSHeader(id=number, rd=1), q=DNSQuestion(name, kind)).pack())
+    )
     assert (query.id, query.question.name, query.question.type) == (number, name.lower(), kind)
     assert wire.name_at(b"\0" * 12 + query.question.raw, 12) == name
 
@@ -64,7 +66,11 @@ def test_any_packet_is_dropped_or_answered(packet: bytes) -> None:
 def test_a_question_with_damage_is_dropped_or_answered(data: st.DataObject) -> None:
     """Some bytes of a good packet are changed, some are missing."""
     name = data.draw(st.sampled_from(["_http._tcp.db", "web", "x.y"]))
-    packet = bytearray(asked(f"{name}.default.svc.cluster.local", "SRV", size=data.draw(st.sampled_from([0, 4096]))))
+    packet = bytearray(
+        asked(
+            f"{name}.default.svc.cluster.local", "SRV", size=data.draw(st.sampled_from([0, 4096]))
+        )
+    )
     for at in data.draw(st.lists(st.integers(0, len(packet) - 1), max_size=4)):
         packet[at] = data.draw(st.integers(0, 255))
     packet = packet[: data.draw(st.integers(0, len(packet)))]
@@ -77,7 +83,10 @@ def test_a_question_with_damage_is_dropped_or_answered(data: st.DataObject) -> N
 def test_any_reply_is_refused_or_read(head: bytes, tail: bytes) -> None:
     """Also one whose question is right and whose rest is not."""
     query = wire.parse(asked("www.example.com"))
-    for reply in (head, asked("www.example.com")[:4] + b"\0\1\0\2\0\1\0\1" + query.question.raw + tail):
+    for reply in (
+        head,
+        asked("www.example.com")[:4] + b"\0\1\0\2\0\1\0\1" + query.question.raw + tail,
+    ):
         for read in (
             lambda message: answers(asked("www.example.com"), message),
             wire.records,
@@ -185,7 +194,9 @@ def test_a_reply_that_is_too_long_is_cut() -> None:
 
 def test_an_alias_goes_on_elsewhere() -> None:
     query = wire.parse(asked("out.default.svc.cluster.local"))
-    mine = Answer(records=[encoding.pointing(query.question.name, wire.CNAME, "www.example.com", 5)])
+    mine = Answer(
+        records=[encoding.pointing(query.question.name, wire.CNAME, "www.example.com", 5)]
+    )
     reply = upstream_reply("www.example.com 60 CNAME x.example.com", "x.example.com 60 A 192.0.2.1")
     packet = relay.continued(query, mine, reply, 512)
     assert told(packet) == ["CNAME www.example.com.", "CNAME x.example.com.", "A 192.0.2.1"]
