@@ -143,7 +143,7 @@ def _facts(options: AgentOptions, about: NodeDescription) -> NodeFacts:
         options.node,
         options.address,
         _allocatable(about),
-        machine.resolv_conf(),
+        machine.resolv_conf(options.resolv_conf),
         options.name_server if options.runtime != "hollow" else "",
         options.cluster_domain,
     )
@@ -209,6 +209,7 @@ def _names(options: AgentOptions) -> Place:
         domain=options.cluster_domain,
         ranges=ranges,
         folder=options.names_dir,
+        resolv_conf=options.resolv_conf,
     )
 
 

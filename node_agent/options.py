@@ -31,6 +31,9 @@ class AgentOptions:
     service_cidr: str = DEFAULT_SERVICE_CIDR
     cluster_dns: str = ""  # the name server's address; default: the tenth of the services'
     cluster_domain: str = "cluster.local"
+    resolv_conf: Path = Path(
+        "/etc/resolv.conf"
+    )  # whom the node asks for names that are not the cluster's
     most_pods: int = 110
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)

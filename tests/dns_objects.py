@@ -1,5 +1,9 @@
-"""Services and slices for tests of the name server, and questions to it read by another library than ours."""
+"""Services and slices for tests of the name server, and questions to it read by another library than ours.
 
+As a program it asks: python -m tests.dns_objects SERVER NAME TYPE
+"""
+
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,3 +74,8 @@ def asked(name: str, type: str = "A", *, size: int = 0, number: int = 7) -> byte
 def told(packet: bytes) -> list[str]:
     """The answers in a message: "TYPE data"."""
     return [f"{QTYPE[each.rtype]} {each.rdata}" for each in DNSRecord.parse(packet).rr]
+
+
+if __name__ == "__main__":
+    server, *question = sys.argv[1:]
+    print("\n".join(told(DNSRecord.question(*question).send(server, timeout=20))))

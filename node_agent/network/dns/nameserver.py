@@ -26,7 +26,6 @@ from proto.v1.network_pb2 import EndpointSlice, Service
 
 log = logging.getLogger(__name__)
 
-RESOLV_CONF = Path("/etc/resolv.conf")
 LOOK = 5.0  # seconds between looks at address and bridge
 WAIT = 0.5  # seconds between looks for a bridge that is not there yet
 SAVE = 10.0  # seconds between two writes of what is known, when it changes
@@ -43,7 +42,7 @@ class Place:
     domain: str
     ranges: tuple[IPv4Network, ...]  # services' and pods' addresses
     folder: Path  # where it keeps what it knows
-    resolv_conf: Path = RESOLV_CONF  # whom to ask about everybody else
+    resolv_conf: Path  # whom to ask about everybody else
 
 
 class NameServer:
