@@ -45,6 +45,7 @@ RULES = (
     _rule("create update patch", "events"),
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
     _rule("get list watch", "services"),
+    _rule("get list watch", "endpointslices", "discovery.k8s.io"),
     _rule("create", "tokenreviews", "authentication.k8s.io"),
     _rule("create", "subjectaccessreviews", "authorization.k8s.io"),
 )
