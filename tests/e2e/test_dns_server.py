@@ -145,7 +145,7 @@ def play(scenario: Scenario, *servers: Fake, resolv_conf: Path | None = None) ->
         async with asyncio.timeout(PATIENCE), fakes(*servers) as (addresses, port):
             found = Followed(resolv_conf).servers if resolv_conf else lambda: addresses
             resolver = Resolver(DOMAIN, Upstream(found, port))
-            resolver.zone = Zone(DOMAIN, INDEX)
+            resolver.know(Zone(DOMAIN, INDEX))
             with socket.create_server(("127.0.0.1", 0)) as chosen:
                 own = chosen.getsockname()[1]
             async with listening(resolver, "127.0.0.1", port=own):

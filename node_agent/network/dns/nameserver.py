@@ -83,7 +83,7 @@ class NameServer:
         await self._remember(index)
 
     def _tell(self, index: Index) -> None:
-        self._resolver.zone = Zone(self._domain, index, random.shuffle)
+        self._resolver.know(Zone(self._domain, index, random.shuffle))
 
     async def _remember(self, index: Index) -> None:
         saved = 0

@@ -1,11 +1,14 @@
 """Messages: nothing that arrives does harm, and what is written can be read by others."""
 
+import asyncio
+
 import pytest
 from dnslib import EDNS0, RR, DNSHeader, DNSQuestion, DNSRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node_agent.network.dns import encoding, relay, wire
+from node_agent.network.dns import resolver as module
 from node_agent.network.dns.encoding import Answer
 from node_agent.network.dns.exchange import answers
 from node_agent.network.dns.resolver import Resolver
@@ -40,7 +43,7 @@ class _Nobody(Upstream):
 
 def resolver() -> Resolver:
     made = Resolver(DOMAIN, _Nobody())
-    made.zone = ZONE
+    made.know(ZONE)
     return made
 
 
@@ -136,11 +139,22 @@ def test_an_unknown_version_of_edns() -> None:
     assert (reply.header.rcode, reply.ar[0].ttl >> 24) == (0, 1)  # together: BADVERS
 
 
-def test_before_anything_is_known() -> None:
-    """Not "no such name": that would be believed. And never to others."""
-    found = Resolver(DOMAIN, _Nobody()).at_once(asked("web.default.svc.cluster.local"), 0)
-    assert isinstance(found, bytes)
-    assert found[3] & 15 == wire.SERVFAIL
+def test_before_anything_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not "no such name": that would be believed. Nor is anybody else asked."""
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+
+    async def scenario() -> None:
+        blind = Resolver(DOMAIN, _Nobody())
+        query = blind.at_once(asked("web.default.svc.cluster.local"), 0)
+        assert isinstance(query, Query)
+        assert (await blind.later(query, 0))[3] & 15 == wire.SERVFAIL
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(blind.later(query, 0))
+            await asyncio.sleep(0)
+            blind.know(ZONE)
+        assert told(waiting.result()) == ["A 10.96.0.20"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(("size", "limit"), [(0, 512), (100, 512), (900, 900), (65535, 1232)])
