@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.command import Command, Session
-from cli.commands.exec import CHUNK, Duplex, choose_container
+from cli.commands.exec import Duplex, choose_container
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, switch
+from cli.outgoing import CHUNK
 from proto.v1.service_pb2 import ExecOpen
 
 NO_SUCH_PROGRAM = (126, 127)  # exit codes of those who cannot start one

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
-from queue import SimpleQueue
 from typing import Any
 
 from api.errors import BadRequest
@@ -17,12 +16,11 @@ from cli.command import Command, Session
 from cli.commands.logs import containers, default_container, defaulted
 from cli.errors import CommandError, Exit, UsageError
 from cli.flags import Flag, duration, switch
+from cli.outgoing import CHUNK, Outgoing
 from cli.pods import behind, named_one, pod_kind
 from cli.quickgrpc import RpcError
 from proto.v1.service_pb2 import ContainerTarget, ExecOpen, ExecRequest, TerminalSize
 
-CHUNK = 32 * 1024  # bytes read at once
-WAITING = 16  # chunks of input that may wait for the network
 COMMON = (
     Flag("container", "Which container; default: the pod's first.", "c"),
     switch("stdin", "Pass standard input to the program.", "i"),
@@ -33,25 +31,14 @@ COMMON = (
 
 
 class Duplex:
-    """One stream to a program.
-
-    `requests` may be put into from any thread; None ends it. `room` bounds how much input waits for the network;
-    a window's new size does not wait, because it comes from a signal handler.
-    """
+    """One stream to a program."""
 
     def __init__(self, session: Session, method: str, opening: Any) -> None:
         self.session = session
-        self.requests: SimpleQueue[Any] = SimpleQueue()
-        self.room = threading.Semaphore(WAITING)
+        self.outgoing = Outgoing()
         self.code: int | None = None  # known when the program has ended
-        self.requests.put(ExecRequest(open=opening))
-        self.answers = session.server.stream(method, self._outgoing())
-
-    def _outgoing(self) -> Iterator[Any]:
-        while (request := self.requests.get()) is not None:
-            yield request
-            if request.stdin:
-                self.room.release()
+        self.outgoing.put(ExecRequest(open=opening))
+        self.answers = session.server.stream(method, self.outgoing)
 
     def output(self) -> Iterator[tuple[bytes, bytes]]:
         """What the program writes, to (standard output, standard error), to its end."""
@@ -63,7 +50,7 @@ class Duplex:
         except RpcError as error:
             self.session.server.fail(error)
         finally:
-            self.requests.put(None)
+            self.outgoing.end()
             self.answers.cancel()
         if self.code is None:
             raise CommandError("the connection to the container ended before its program did")
@@ -77,14 +64,13 @@ class Duplex:
         return self.code
 
     def send(self, data: bytes) -> None:
-        self.room.acquire()
-        self.requests.put(ExecRequest(stdin=data))
+        self.outgoing.put_data(ExecRequest(stdin=data))
 
     def end(self) -> None:
-        self.requests.put(ExecRequest(closeStdin=True))
+        self.outgoing.put(ExecRequest(closeStdin=True))
 
     def resize(self) -> None:
-        self.requests.put(ExecRequest(resize=_size()))
+        self.outgoing.put(ExecRequest(resize=_size()))
 
     def feed(self) -> None:
         """Reads standard input in the background, to its end."""

@@ -7,10 +7,8 @@ connection is a stream of its own, so one that breaks leaves the others alone.
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 from api import kinds
@@ -19,13 +17,11 @@ from api.rpc import error_of
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, duration
+from cli.outgoing import CHUNK, Outgoing
 from cli.pods import behind, named_one
 from cli.quickgrpc import RpcError
 from cli.watching import Deadline, states
 from proto.v1.service_pb2 import PortForwardOpen, PortForwardRequest
-
-CHUNK = 32 * 1024  # bytes read at once
-WAITING = 16  # chunks of a connection that may wait for the network: then we stop reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +146,16 @@ def _accept(session: Session, listener: socket.socket, pod: str, port: int) -> N
 
 
 class Carrier:
-    """One connection, from open to close. `room` bounds what was read and has not been sent."""
+    """One connection, from open to close."""
 
     def __init__(self, session: Session, connection: socket.socket) -> None:
         self.session, self.connection = session, connection
-        self.requests: SimpleQueue[Any] = SimpleQueue()  # None ends the stream
-        self.room = threading.Semaphore(WAITING)
+        self.outgoing = Outgoing()
 
     def run(self, pod: str, port: int) -> None:
         opening = PortForwardOpen(namespace=self.session.namespace, pod=pod, port=port)
-        self.requests.put(PortForwardRequest(open=opening))
-        answers = self.session.server.stream("PortForward", self.outgoing())
+        self.outgoing.put(PortForwardRequest(open=opening))
+        answers = self.session.server.stream("PortForward", self.outgoing)
         threading.Thread(target=self.read, daemon=True).start()
         try:
             for answer in answers:
@@ -170,23 +165,16 @@ class Carrier:
         except OSError:
             pass  # the client has gone
         finally:
-            self.requests.put(None)
+            self.outgoing.end()
             answers.cancel()
             _close(self.connection)
-
-    def outgoing(self) -> Iterator[Any]:
-        while (request := self.requests.get()) is not None:
-            yield request
-            if request.data:
-                self.room.release()
 
     def read(self) -> None:
         """In a thread of its own: what the client sends."""
         with suppress(OSError):  # the other direction has closed it
             while data := self.connection.recv(CHUNK):
-                self.room.acquire()
-                self.requests.put(PortForwardRequest(data=data))
-        self.requests.put(PortForwardRequest(closeWrite=True))
+                self.outgoing.put_data(PortForwardRequest(data=data))
+        self.outgoing.put(PortForwardRequest(closeWrite=True))
 
 
 def _close(connection: socket.socket) -> None:

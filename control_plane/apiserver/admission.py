@@ -12,7 +12,6 @@ deleted can be emptied once, and is empty then; and however many create at once,
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from typing import Any
 
 from api import clock, kinds, podtemplates
 from api.kinds import Kind
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from control_plane.apiserver import defaults, notes, podaccount, refusals, rules
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
 from control_plane.apiserver.policies import limits, podsecurity, quota
@@ -45,10 +43,6 @@ def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
     if isinstance(obj, Pod):
         defaults.default_tolerations(obj, tolerance)
         defaults.default_priority(obj)
-
-
-def _letters() -> str:
-    return "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ class Admission:
             raise refusals.forbidden(kinds.of(Pod), pod.metadata.name, told)
         account = ServiceAccount() if item is None else ServiceAccount.FromString(item.value)
         if self._mount_tokens:
-            podaccount.complete(pod, account, _letters)
+            podaccount.complete(pod, account)
 
     @asynccontextmanager
     async def turn(self, kind: Kind, obj: Any) -> AsyncIterator[None]:

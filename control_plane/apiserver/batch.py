@@ -2,23 +2,12 @@
 
 from api import kinds
 from control_plane.apiserver import defaults_batch as defaults
-from control_plane.apiserver.hooks import (
-    changed_object,
-    changed_status,
-    drop_status,
-    keep_all_but_status,
-    keep_status,
-    metadata_fields,
-    new_object,
-)
+from control_plane.apiserver.hooks import changed_object, drop_status, metadata_fields, strategy
 from control_plane.apiserver.printers import batch as printer
-from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.apiserver.validation import cronjob as cronjob_rules
 from control_plane.apiserver.validation import job as job_rules
 from control_plane.apiserver.validation.job import own_labels
 from proto.v1.batch_pb2 import CronJob, Job
-
-_JOB, _CRONJOB = kinds.of(Job), kinds.of(CronJob)
 
 
 def prepare_job(job: Job) -> None:
@@ -44,31 +33,23 @@ def job_fields(job: Job) -> dict[str, str]:
 
 
 STRATEGIES = (
-    Strategy(
-        _JOB,
+    strategy(
+        Job,
+        job_rules.validate_job,
+        status=job_rules.validate_job_status,
         default=defaults.default_job,
         prepare_create=prepare_job,
-        prepare_update=keep_status,
-        prepare_status=keep_all_but_status,
-        validate=new_object(_JOB, job_rules.validate_job),
         validate_update=changed_object(
-            _JOB, job_rules.validate_changed_job, job_rules.validate_job_update
+            kinds.of(Job), job_rules.validate_changed_job, job_rules.validate_job_update
         ),
-        validate_status=changed_status(job_rules.validate_job_status),
         selectable=job_fields,
         columns=printer.JOB_COLUMNS,
         row=printer.job_row,
     ),
-    Strategy(
-        _CRONJOB,
+    strategy(
+        CronJob,
+        cronjob_rules.validate_cronjob,
         default=defaults.default_cronjob,
-        prepare_create=drop_status,
-        prepare_update=keep_status,
-        prepare_status=keep_all_but_status,
-        validate=new_object(_CRONJOB, cronjob_rules.validate_cronjob),
-        validate_update=changed_object(_CRONJOB, cronjob_rules.validate_cronjob),
-        validate_status=changed_status(no_causes),
-        selectable=metadata_fields,
         columns=printer.CRONJOB_COLUMNS,
         row=printer.cronjob_row,
     ),

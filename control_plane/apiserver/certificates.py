@@ -1,22 +1,15 @@
 """The strategies of signing requests and join tokens. Who asked is written down here, by nobody else."""
 
-from api import kinds
-from control_plane.apiserver.defaults import default_type
 from control_plane.apiserver.hooks import (
-    changed_object,
     changed_status,
     keep_all_but_status,
     keep_status,
-    metadata_fields,
-    new_object,
+    strategy,
 )
 from control_plane.apiserver.identity import CALLER
 from control_plane.apiserver.printers import certificates as printer
-from control_plane.apiserver.strategy import Strategy
 from control_plane.apiserver.validation import certificates as rules
 from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
-
-_REQUEST, _TOKEN = kinds.of(CertificateSigningRequest), kinds.of(BootstrapToken)
 
 
 def prepare_request(csr: CertificateSigningRequest) -> None:
@@ -35,20 +28,27 @@ def prepare_request_update(new: CertificateSigningRequest, old: CertificateSigni
 def prepare_request_status(new: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
     """The signer's part: the certificate, and Failed. Approval has a subresource of its own, and rights of its own."""
     keep_all_but_status(new, old)
-    decided = [each for each in old.status.conditions if each.type != "Failed"]
-    failed = [each for each in new.status.conditions if each.type == "Failed"]
-    new.status.ClearField("conditions")
-    new.status.conditions.extend([*decided, *failed])
+    _put_together(new, decided=old, failed=new)
 
 
 def prepare_approval(new: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
     """Only the conditions, and only those that decide."""
     keep_all_but_status(new, old)
     new.status.certificate = old.status.certificate
-    decided = [each for each in new.status.conditions if each.type != "Failed"]
-    failed = [each for each in old.status.conditions if each.type == "Failed"]
-    new.status.ClearField("conditions")
-    new.status.conditions.extend([*decided, *failed])
+    _put_together(new, decided=new, failed=old)
+
+
+def _put_together(
+    csr: CertificateSigningRequest,
+    *,
+    decided: CertificateSigningRequest,
+    failed: CertificateSigningRequest,
+) -> None:
+    """Failed is the signer's word, and is taken from the one; all others decide, and are taken from the other."""
+    words = [each for each in decided.status.conditions if each.type != "Failed"]
+    words += [each for each in failed.status.conditions if each.type == "Failed"]
+    csr.status.ClearField("conditions")
+    csr.status.conditions.extend(words)
 
 
 def request_fields(csr: CertificateSigningRequest) -> dict[str, str]:
@@ -56,27 +56,22 @@ def request_fields(csr: CertificateSigningRequest) -> dict[str, str]:
 
 
 STRATEGIES = (
-    Strategy(
-        _REQUEST,
-        default=default_type,
+    strategy(
+        CertificateSigningRequest,
+        rules.validate_request,
+        status=rules.validate_status,
         prepare_create=prepare_request,
         prepare_update=prepare_request_update,
         prepare_status=prepare_request_status,
         prepare_approval=prepare_approval,
-        validate=new_object(_REQUEST, rules.validate_request),
-        validate_update=changed_object(_REQUEST, rules.validate_request),
-        validate_status=changed_status(rules.validate_status),
         validate_approval=changed_status(rules.validate_approval),
         selectable=request_fields,
         columns=printer.REQUEST_COLUMNS,
         row=printer.request_row,
     ),
-    Strategy(
-        _TOKEN,
-        default=default_type,
-        validate=new_object(_TOKEN, rules.validate_token),
-        validate_update=changed_object(_TOKEN, rules.validate_token),
-        selectable=metadata_fields,
+    strategy(
+        BootstrapToken,
+        rules.validate_token,
         columns=printer.TOKEN_COLUMNS,
         row=printer.token_row,
     ),

@@ -1,14 +1,10 @@
 """The strategies of ConfigMaps and Secrets."""
 
-from api import kinds
 from control_plane.apiserver.defaults import default_type
-from control_plane.apiserver.hooks import changed_object, metadata_fields, new_object
+from control_plane.apiserver.hooks import metadata_fields, strategy
 from control_plane.apiserver.printers import config as printer
-from control_plane.apiserver.strategy import Strategy
 from control_plane.apiserver.validation import config as rules
 from proto.v1.config_pb2 import ConfigMap, Secret
-
-_CONFIG_MAP, _SECRET = kinds.of(ConfigMap), kinds.of(Secret)
 
 
 def default_secret(secret: Secret) -> None:
@@ -25,24 +21,18 @@ def secret_fields(secret: Secret) -> dict[str, str]:
 
 
 STRATEGIES = (
-    Strategy(
-        _CONFIG_MAP,
-        default=default_type,
-        validate=new_object(_CONFIG_MAP, rules.validate_config_map),
-        validate_update=changed_object(
-            _CONFIG_MAP, rules.validate_config_map, rules.validate_config_map_update
-        ),
-        selectable=metadata_fields,
+    strategy(
+        ConfigMap,
+        rules.validate_config_map,
+        rules.validate_config_map_update,
         columns=printer.CONFIG_MAP_COLUMNS,
         row=printer.config_map_row,
     ),
-    Strategy(
-        _SECRET,
+    strategy(
+        Secret,
+        rules.validate_secret,
+        rules.validate_secret_update,
         default=default_secret,
-        validate=new_object(_SECRET, rules.validate_secret),
-        validate_update=changed_object(
-            _SECRET, rules.validate_secret, rules.validate_secret_update
-        ),
         selectable=secret_fields,
         columns=printer.SECRET_COLUMNS,
         row=printer.secret_row,

@@ -34,6 +34,19 @@ def default_type(obj: Any) -> None:
     obj.apiVersion, obj.kind = kind.api_version, kind.name
 
 
+def default_fields(message: Any, **values: Any) -> None:
+    """Sets the fields that are not set. What the user has set stays, 0 and False too."""
+    for name, value in values.items():
+        if not message.HasField(name):
+            setattr(message, name, value)
+
+
+def default_template(spec: Any) -> None:
+    """Of whatever makes pods. One that is missing stays away, and validation says so."""
+    if spec.HasField("template"):
+        default_pod_spec(spec.template.spec)
+
+
 def default_pod(pod: Pod) -> None:
     default_type(pod)
     default_pod_spec(pod.spec)
@@ -53,7 +66,7 @@ def default_pod_spec(spec: PodSpec) -> None:
         default_container(container, host_network=spec.hostNetwork)
     for volume in spec.volumes:
         default_volume(volume)
-    _canonical(spec.overhead)
+    canonical_amounts(spec.overhead)
 
 
 def default_container(container: Container, *, host_network: bool = False) -> None:
@@ -117,8 +130,8 @@ def default_node(node: Node) -> None:
         spec.podCIDR = spec.podCIDRs[0]
     if node.HasField("status"):
         status = node.status
-        _canonical(status.capacity)
-        _canonical(status.allocatable)
+        canonical_amounts(status.capacity)
+        canonical_amounts(status.allocatable)
         if not status.allocatable:
             status.allocatable.update(status.capacity)
 
@@ -168,14 +181,15 @@ def _tolerates(pod: Pod, taint: str) -> Iterable[bool]:
 def _default_resources(container: Container) -> None:
     """Whoever has a limit and no request asks for the limit (S#46)."""
     limits, requests = container.resources.limits, container.resources.requests
-    _canonical(limits)
-    _canonical(requests)
+    canonical_amounts(limits)
+    canonical_amounts(requests)
     for name in limits:
         if name not in requests and quantity.valid(limits[name]):
             requests[name] = limits[name]
 
 
-def _canonical(amounts: MutableMapping[str, str]) -> None:
+def canonical_amounts(amounts: MutableMapping[str, str]) -> None:
+    """Written as Kubernetes writes them: "1000m" is "1"."""
     for name, amount in list(amounts.items()):
         written = quantity.canonical(amount)
         if written != amount:

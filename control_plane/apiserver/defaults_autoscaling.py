@@ -4,7 +4,7 @@ A `behavior` that is not there stays away; one that names a field gets all other
 https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/#default-behavior
 """
 
-from control_plane.apiserver.defaults import default_type
+from control_plane.apiserver.defaults import default_fields, default_type
 from proto.v1.policy_pb2 import HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules
 
 CPU_PERCENT = 80  # of what the pods request
@@ -20,8 +20,7 @@ DOWN = (HPAScalingPolicy(type="Percent", value=100, periodSeconds=PERIOD),)
 def default_autoscaler(hpa: HorizontalPodAutoscaler) -> None:
     default_type(hpa)
     spec = hpa.spec
-    if not spec.HasField("minReplicas"):
-        spec.minReplicas = FEWEST
+    default_fields(spec, minReplicas=FEWEST)
     if not spec.metrics:
         cpu = spec.metrics.add(type="Resource").resource
         cpu.name, cpu.target.type = "cpu", "Utilization"
@@ -29,8 +28,7 @@ def default_autoscaler(hpa: HorizontalPodAutoscaler) -> None:
     if spec.HasField("behavior"):
         _default_rules(spec.behavior.scaleUp, UP)
         _default_rules(spec.behavior.scaleDown, DOWN)
-        if not spec.behavior.scaleUp.HasField("stabilizationWindowSeconds"):
-            spec.behavior.scaleUp.stabilizationWindowSeconds = 0
+        default_fields(spec.behavior.scaleUp, stabilizationWindowSeconds=0)
         # Downwards it stays unset: how long that is, the controller has been told (300 s).
 
 

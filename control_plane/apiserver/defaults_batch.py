@@ -1,6 +1,6 @@
 """What Jobs and CronJobs mean when they do not say (S#17, 4e)."""
 
-from control_plane.apiserver.defaults import default_pod_spec, default_type
+from control_plane.apiserver.defaults import default_fields, default_template, default_type
 from proto.v1.batch_pb2 import CronJob, Job, JobSpec
 
 BACKOFF_LIMIT = 6
@@ -13,16 +13,14 @@ def default_job(job: Job) -> None:
     spec = job.spec
     _default_counts(spec)
     spec.completionMode = spec.completionMode or "NonIndexed"
-    if not spec.HasField("suspend"):
-        spec.suspend = False
+    default_fields(spec, suspend=False)
     policy = "Failed" if spec.HasField("podFailurePolicy") else "TerminatingOrFailed"
     spec.podReplacementPolicy = spec.podReplacementPolicy or policy
     for rule in spec.podFailurePolicy.rules:
         for condition in rule.onPodConditions:
             condition.status = condition.status or "True"
-    if spec.HasField("template"):
-        default_pod_spec(spec.template.spec)
-        default_labels(job)
+    default_template(spec)
+    default_labels(job)
 
 
 def default_labels(job: Job) -> None:
@@ -35,11 +33,8 @@ def _default_counts(spec: JobSpec) -> None:
     """One pod, once; but with a parallelism and no completions the first success ends the work."""
     if not spec.HasField("completions") and not spec.HasField("parallelism"):
         spec.completions = 1
-    if not spec.HasField("parallelism"):
-        spec.parallelism = 1
-    if not spec.HasField("backoffLimit"):
-        per_index = spec.HasField("backoffLimitPerIndex")
-        spec.backoffLimit = UNLIMITED if per_index else BACKOFF_LIMIT
+    per_index = spec.HasField("backoffLimitPerIndex")
+    default_fields(spec, parallelism=1, backoffLimit=UNLIMITED if per_index else BACKOFF_LIMIT)
 
 
 def default_cronjob(cronjob: CronJob) -> None:
@@ -47,11 +42,10 @@ def default_cronjob(cronjob: CronJob) -> None:
     default_type(cronjob)
     spec = cronjob.spec
     spec.concurrencyPolicy = spec.concurrencyPolicy or "Allow"
-    if not spec.HasField("suspend"):
-        spec.suspend = False
-    if not spec.HasField("successfulJobsHistoryLimit"):
-        spec.successfulJobsHistoryLimit = SUCCESSFUL_KEPT
-    if not spec.HasField("failedJobsHistoryLimit"):
-        spec.failedJobsHistoryLimit = FAILED_KEPT
-    if spec.jobTemplate.spec.HasField("template"):
-        default_pod_spec(spec.jobTemplate.spec.template.spec)
+    default_fields(
+        spec,
+        suspend=False,
+        successfulJobsHistoryLimit=SUCCESSFUL_KEPT,
+        failedJobsHistoryLimit=FAILED_KEPT,
+    )
+    default_template(spec.jobTemplate.spec)

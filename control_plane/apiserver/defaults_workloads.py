@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Value
 
-from control_plane.apiserver.defaults import default_pod_spec, default_type
+from control_plane.apiserver.defaults import default_fields, default_template, default_type
 from proto.v1.apps_pb2 import (
     DaemonSet,
     DaemonSetUpdateStrategy,
@@ -25,24 +25,20 @@ PROGRESS_DEADLINE = 600  # seconds
 def default_replicaset(replicaset: ReplicaSet) -> None:
     default_type(replicaset)
     spec = replicaset.spec
-    if not spec.HasField("replicas"):
-        spec.replicas = 1
-    if spec.HasField("template"):  # or validation says that it is missing
-        default_pod_spec(spec.template.spec)
+    default_fields(spec, replicas=1)
+    default_template(spec)
 
 
 def default_deployment(deployment: Deployment) -> None:
     default_type(deployment)
     spec = deployment.spec
-    for name, number in (
-        ("replicas", 1),
-        ("revisionHistoryLimit", REVISIONS_KEPT),
-        ("progressDeadlineSeconds", PROGRESS_DEADLINE),
-    ):
-        if not spec.HasField(name):
-            setattr(spec, name, number)
-    if spec.HasField("template"):
-        default_pod_spec(spec.template.spec)
+    default_fields(
+        spec,
+        replicas=1,
+        revisionHistoryLimit=REVISIONS_KEPT,
+        progressDeadlineSeconds=PROGRESS_DEADLINE,
+    )
+    default_template(spec)
     _default_strategy(spec.strategy)
 
 
@@ -56,10 +52,8 @@ def _default_strategy(strategy: DeploymentStrategy) -> None:
 def default_daemonset(daemonset: DaemonSet) -> None:
     default_type(daemonset)
     spec = daemonset.spec
-    if not spec.HasField("revisionHistoryLimit"):
-        spec.revisionHistoryLimit = REVISIONS_KEPT
-    if spec.HasField("template"):
-        default_pod_spec(spec.template.spec)
+    default_fields(spec, revisionHistoryLimit=REVISIONS_KEPT)
+    default_template(spec)
     _default_update_strategy(spec.updateStrategy)
 
 

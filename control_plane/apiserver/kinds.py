@@ -24,17 +24,16 @@ from control_plane.apiserver import (
 )
 from control_plane.apiserver.hooks import (
     changed_object,
-    changed_status,
     keep_all,
     keep_all_but_status,
     keep_status,
     metadata_fields,
-    new_object,
+    strategy,
 )
 from control_plane.apiserver.printers import cluster as print_cluster
 from control_plane.apiserver.printers import pod as print_pod
 from control_plane.apiserver.qos import qos_class
-from control_plane.apiserver.strategy import Strategy, no_causes
+from control_plane.apiserver.strategy import Strategy, nothing
 from control_plane.apiserver.validation import cluster, meta, pod, pod_update, schema
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 from proto.v1.pod_pb2 import Pod, PodSpec
@@ -166,71 +165,54 @@ def changed_pod(new: Pod, old: Pod) -> list[Cause]:
     return found
 
 
-_POD, _NODE, _NAMESPACE = kinds.of(Pod), kinds.of(Node), kinds.of(Namespace)
-_EVENT, _LEASE = kinds.of(Event), kinds.of(Lease)
-
 _ALL = (
-    Strategy(
-        _POD,
+    strategy(
+        Pod,
+        status=pod_update.validate_pod_status,
         default=defaults.default_pod,
         prepare_create=prepare_pod,
-        prepare_update=keep_status,
         prepare_status=prepare_pod_status,
         validate=new_pod,
         validate_update=changed_pod,
-        validate_status=changed_status(pod_update.validate_pod_status),
         selectable=pod_fields,
         grace=pod_grace,
         columns=print_pod.COLUMNS,
         row=print_pod.row,
     ),
-    Strategy(
-        _NODE,
+    strategy(
+        Node,
+        cluster.validate_node,
+        cluster.validate_node_update,
+        status=lambda new, old: cluster.validate_node_status(new),
         default=defaults.default_node,
-        # Its agent creates a node together with its status, so nothing is dropped at creation.
-        prepare_update=keep_status,
-        prepare_status=keep_all_but_status,
-        validate=new_object(_NODE, cluster.validate_node),
-        validate_update=changed_object(_NODE, cluster.validate_node, cluster.validate_node_update),
-        validate_status=changed_status(lambda new, old: cluster.validate_node_status(new)),
+        prepare_create=nothing,  # its agent creates it together with its status
         selectable=node_fields,
         columns=print_cluster.NODE_COLUMNS,
         row=print_cluster.node_row,
     ),
-    Strategy(
-        _NAMESPACE,
+    strategy(
+        Namespace,
+        cluster.validate_new_namespace,
+        status=cluster.validate_namespace_status,
         default=defaults.default_namespace,
         prepare_create=prepare_namespace,
         prepare_update=prepare_namespace_update,
-        prepare_status=keep_all_but_status,
         prepare_finalize=prepare_namespace_finalize,
-        validate=new_object(_NAMESPACE, cluster.validate_new_namespace),
         validate_update=changed_object(
-            _NAMESPACE, cluster.validate_namespace, cluster.validate_namespace_update
+            kinds.of(Namespace), cluster.validate_namespace, cluster.validate_namespace_update
         ),
-        validate_status=changed_status(cluster.validate_namespace_status),
         selectable=namespace_fields,
         columns=print_cluster.NAMESPACE_COLUMNS,
         row=print_cluster.namespace_row,
     ),
-    Strategy(
-        _EVENT,
-        default=defaults.default_type,
-        validate=new_object(_EVENT, cluster.validate_event),
-        validate_update=changed_object(_EVENT, cluster.validate_event),
+    strategy(
+        Event,
+        cluster.validate_event,
         selectable=event_fields,
         columns=print_cluster.EVENT_COLUMNS,
         row=print_cluster.event_row,
     ),
-    Strategy(
-        _LEASE,
-        default=defaults.default_type,
-        validate=new_object(_LEASE, no_causes),
-        validate_update=changed_object(_LEASE, no_causes),
-        selectable=metadata_fields,
-        columns=print_cluster.LEASE_COLUMNS,
-        row=print_cluster.lease_row,
-    ),
+    strategy(Lease, columns=print_cluster.LEASE_COLUMNS, row=print_cluster.lease_row),
     *workloads.STRATEGIES,
     *stateful.STRATEGIES,
     *batch.STRATEGIES,
@@ -242,4 +224,4 @@ _ALL = (
     *config.STRATEGIES,
     *autoscaling.STRATEGIES,
 )
-STRATEGIES: dict[Kind, Strategy] = {strategy.kind: strategy for strategy in _ALL}
+STRATEGIES: dict[Kind, Strategy] = {each.kind: each for each in _ALL}

@@ -5,8 +5,10 @@ where every client library looks for them. The node asks for the token and renew
 automountServiceAccountToken: false, in the pod or in the account; the pod counts.
 """
 
-from collections.abc import Callable
+import hashlib
+from functools import lru_cache
 
+from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.pod_pb2 import (
     ConfigMapProjection,
@@ -39,15 +41,12 @@ def name_account(pod: Pod) -> None:
     spec.serviceAccount = spec.serviceAccountName
 
 
-def complete(pod: Pod, account: ServiceAccount, suffix: Callable[[], str]) -> None:
-    """What its account gives to a new pod: the token, and Secrets for registries. Twice changes nothing.
-
-    `suffix`: random letters for the volume's name.
-    """
+def complete(pod: Pod, account: ServiceAccount) -> None:
+    """What its account gives to a new pod: the token, and Secrets for registries. Twice changes nothing."""
     if not pod.spec.imagePullSecrets:
         pod.spec.imagePullSecrets.extend(account.imagePullSecrets)
     if _wants_token(pod, account):
-        _mount(pod, suffix)
+        _mount(pod)
 
 
 def _wants_token(pod: Pod, account: ServiceAccount) -> bool:
@@ -58,17 +57,27 @@ def _wants_token(pod: Pod, account: ServiceAccount) -> bool:
     return True
 
 
-def _mount(pod: Pod, suffix: Callable[[], str]) -> None:
+def _mount(pod: Pod) -> None:
     spec = pod.spec
     without = [each for each in (*spec.initContainers, *spec.containers) if not _has_token(each)]
     if not without:
         return
     known = next((each.name for each in spec.volumes if each.name.startswith(PREFIX)), "")
-    name = known or PREFIX + suffix()
+    name = known or PREFIX + _letters(spec.serviceAccountName)
     if not known:
-        spec.volumes.append(access_volume(name))
+        spec.volumes.append(access_volume(name))  # a copy
     for container in without:
         container.volumeMounts.add(name=name, mountPath=ROOT, readOnly=True)
+
+
+@lru_cache(maxsize=256)
+def _letters(account: str) -> str:
+    """The end of the volume's name: like Kubernetes' random letters, but the same for every pod of the account.
+
+    Replicas then differ in nothing but their names, so what was judged of one need not be judged again.
+    """
+    drawn = hashlib.sha256(account.encode()).digest()[:SUFFIX_LENGTH]
+    return "".join(SUFFIX_LETTERS[byte % len(SUFFIX_LETTERS)] for byte in drawn)
 
 
 def _has_token(container: Container) -> bool:
@@ -76,8 +85,9 @@ def _has_token(container: Container) -> bool:
     return any(mount.mountPath == ROOT for mount in container.volumeMounts)
 
 
+@lru_cache(maxsize=256)
 def access_volume(name: str) -> Volume:
-    """All it takes to ask the API server, in one directory."""
+    """All it takes to ask the API server, in one directory. Not to be changed."""
     token = ServiceAccountTokenProjection(expirationSeconds=SECONDS, path="token")
     ca = ConfigMapProjection(name=ROOT_CA, items=[KeyToPath(key=CA_FILE, path=CA_FILE)])
     own = DownwardAPIVolumeFile(

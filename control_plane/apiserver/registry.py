@@ -7,7 +7,6 @@ between kinds is in their Strategy.
 """
 
 import random
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +15,11 @@ from api import clock, kinds
 from api.client import ORDINARY, Delete
 from api.errors import Invalid
 from api.kinds import Kind
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
+from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS, new_uid
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
 from control_plane.apiserver.admission import FREE, Admission, Terms
+from control_plane.apiserver.allocation.allocator import Allocator
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
@@ -78,6 +78,7 @@ class Registry:
         store: Store,
         strategies: Mapping[Kind, Strategy],
         admission: Admission,
+        allocator: Allocator,
         metrics: Metrics,
         guard: Guard = unguarded,
     ) -> None:
@@ -85,6 +86,7 @@ class Registry:
         self._guard = guard
         self._strategies = strategies
         self._admission = admission
+        self._allocator = allocator
         self.metrics = metrics
 
     def strategy(self, kind: Kind) -> Strategy:
@@ -144,9 +146,7 @@ class Registry:
         if not obj.metadata.name:
             letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
             suffix = "".join(letters)
-        # Not uuid4: it asks the kernel each time, which lets other threads in (a fifth of what a create takes).
-        uid = str(uuid.UUID(int=random.getrandbits(128), version=4))
-        metadata.prepare_create(obj, uid=uid, stamp=clock.timestamp(), suffix=suffix)
+        metadata.prepare_create(obj, uid=new_uid(), stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:
         """The stored object, or the one that has the name already."""
@@ -159,12 +159,14 @@ class Registry:
             raise Invalid.because(kind.name, obj.metadata.name, causes)
         self._guard(Place(kind, obj.metadata.namespace, obj.metadata.name), obj, None)
         key = kinds.key(kind, obj.metadata.namespace, obj.metadata.name)
-        value = obj.SerializeToString()
         async with self._admission.turn(kind, obj):
             while True:
                 with store_errors():
                     terms = await self._admission.create(kind, obj)
-                found = await self._put({key: ABSENT}, {key: value}, terms, dry_run)
+                whole, claimed = await self._allocator.give(kind, obj)
+                value = whole.SerializeToString()
+                expect, write = {key: ABSENT, **claimed.expect}, {key: value, **claimed.write}
+                found = await self._put(expect, write, terms, dry_run)
                 if isinstance(found, int):
                     return Stored(strategy, key, value, found)
                 taken = found.get(key)
@@ -284,26 +286,25 @@ class Registry:
             stored = self._stored(place, item, lost_too=deletes)
             outcome = change(stored.decode())
             outcome = GONE if stored.lost else outcome
-            value = None if isinstance(outcome, _Gone) else _serialise(outcome)
-            if value is not None and outcome == stored.strategy.kind.message.FromString(
-                stored.value
-            ):
+            new = None if isinstance(outcome, _Gone) else outcome
+            new, claimed = await self._allocator.give(place.kind, new, stored)
+            value = None if new is None else _serialise(new)
+            if value is not None and new == stored.strategy.kind.message.FromString(stored.value):
                 return stored  # nothing has changed: nothing is written
-            terms = await self._terms(place, stored, outcome)
-            result = await self._put(
-                {place.key: stored.revision}, {place.key: value}, terms, dry_run
-            )
+            terms = await self._terms(place, stored, new)
+            expect = {place.key: stored.revision, **claimed.expect}
+            write = {place.key: value, **claimed.write}
+            result = await self._put(expect, write, terms, dry_run)
             if isinstance(result, int):
                 if value is None:
                     return stored
                 return Stored(stored.strategy, place.key, value, result or stored.revision)
             item = result.get(place.key, item)
 
-    async def _terms(self, place: Place, stored: Stored, outcome: Any | _Gone) -> Terms:
+    async def _terms(self, place: Place, stored: Stored, new: Any | None) -> Terms:
         """Admission judges what users ask for, not what is reported about it."""
         if place.subresource:
             return FREE
-        new = None if isinstance(outcome, _Gone) else outcome
         with store_errors():
             return await self._admission.change(place.kind, new, stored.decode())
 

@@ -13,6 +13,9 @@ from api.errors import AlreadyExists, Unavailable
 from api.grpc_server import Admit, Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
+from control_plane.apiserver.allocation.allocator import Allocator
+from control_plane.apiserver.allocation.ranges import Ranges
+from control_plane.apiserver.allocation.repair import repair
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
 from control_plane.apiserver.authorization import defaults
 from control_plane.apiserver.authorization.authorizer import Authorizer
@@ -41,6 +44,7 @@ from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.meta_pb2 import ObjectMeta
 
+RANGES = Ranges()
 UNLOGGED = Trail()  # no audit log
 STOP = 2.0  # seconds that requests on their way get when the server stops
 
@@ -73,10 +77,11 @@ class ApiServer:
         tolerance: Tolerance = KUBERNETES,
         services: Sequence[Service] = (),
         *,
+        ranges: Ranges = RANGES,
         mount_tokens: bool = False,
     ) -> None:
-        """`services`: what else is offered at the same address. `mount_tokens`: new pods get tokens, for which
-        `listening` is given somebody who makes them."""
+        """`services`: what else is offered at the same address. `ranges`: the addresses that Services get.
+        `mount_tokens`: new pods get tokens, for which `listening` is given somebody who makes them."""
         self._services = services
         self.cache = WatchCache(store, strategies)
         self._authorizer = authorizer_of(self.cache)
@@ -84,7 +89,9 @@ class ApiServer:
         metrics = Metrics(strategies)
         admission = Admission(store, tolerance, mount_tokens=mount_tokens)
         guard = guards(Escalation(self._authorizer), restrict)
-        self._registry = Registry(store, strategies, admission, metrics, guard)
+        self._store = store
+        allocator = Allocator(store, ranges)
+        self._registry = Registry(store, strategies, admission, allocator, metrics, guard)
         self._reads = Reads(store, self.cache, metrics)
         self.client = LocalClient(self._registry, self._reads)
         self.about = About()
@@ -102,6 +109,7 @@ class ApiServer:
 
     async def prepare(self) -> None:
         """Make what every cluster has. Raises Unavailable."""
+        await repair(self._store)
         for name in SYSTEM_NAMESPACES:
             with suppress(AlreadyExists):
                 await self.client.create(Namespace(metadata=ObjectMeta(name=name)))

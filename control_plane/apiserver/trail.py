@@ -11,11 +11,12 @@ from typing import Any
 from api import clock, rpc
 from api.errors import ApiError
 from api.grpc_server import Admit, Context
+from api.names import new_uid
 from api.rbac import Attributes
 from control_plane.apiserver import notes
 from control_plane.apiserver.identity import CALLER, IMPERSONATOR, User
 from control_plane.apiserver.notes import Notes
-from control_plane.audit.event import Outcome, Record, new_id
+from control_plane.audit.event import Outcome, Record
 from control_plane.audit.policy import METADATA, NONE, REQUEST, Policy
 from control_plane.audit.writer import Writer
 
@@ -156,7 +157,7 @@ class _Page:
             response=None if asked.verb in ("list", "watch", "deletecollection") else response,
             annotations=dict(taken.annotations),
         )  # fmt: skip
-        self._id = record.id = self._id or new_id()
+        self._id = record.id = self._id or new_uid()
         if stage == "ResponseComplete":
             spent = (record.ended - self._received).total_seconds()
             record.annotations[LATENCY] = f"{spent * 1000:.3f}ms"

@@ -6,8 +6,6 @@ wrong, so of these kinds the log keeps the reason of an error and not its words.
 """
 
 import json
-import random
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +14,7 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from api import kinds
 from api.jsonform import to_json
+from api.names import new_uid
 from api.rbac import Attributes
 from control_plane.apiserver.identity import User
 from control_plane.audit.policy import API, LEVELS, REQUEST, RESPONSE
@@ -57,11 +56,6 @@ class Record:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
-def new_id() -> str:
-    """Not uuid4, which asks the kernel each time."""
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))
-
-
 def line(record: Record) -> bytes:
     return json.dumps(event(record), separators=(",", ":")).encode() + b"\n"
 
@@ -73,7 +67,7 @@ def event(record: Record) -> dict[str, Any]:
         "kind": "Event",
         "apiVersion": API,
         "level": LEVELS[record.level],
-        "auditID": record.id or new_id(),
+        "auditID": record.id or new_uid(),
         "stage": record.stage,
         "requestURI": uri(record.asked),
         "verb": record.asked.verb,

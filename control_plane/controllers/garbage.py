@@ -100,7 +100,7 @@ class GarbageCollector:
         if new is None:
             self._remember(old.metadata.uid)
             self._look_at_all(self.dependents(old.metadata.uid))
-        elif old is None or _ties(old) != _ties(new):
+        elif _is_tied(new) and (old is None or _ties(old) != _ties(new)):
             self._look_at(new)
         if old is not None and (new is None or _lost_owner(old, new)):
             self._look_at_all(self._known_owners(old))
@@ -181,7 +181,8 @@ class GarbageCollector:
     async def _judge(self, obj: Any) -> None:
         meta = obj.metadata
         owners = await self._owners(obj)
-        has_dependents = next(self.dependents(meta.uid), None) is not None
+        # Asked of those only for whom it counts: there are many kinds to look through.
+        has_dependents = bool(owners.waiting) and any(True for _ in self.dependents(meta.uid))
         verdict = judge(obj, owners, has_dependents=has_dependents)
         if verdict.forget:
             await self._forget_owners(obj, verdict.forget)
@@ -263,6 +264,11 @@ def _ties(obj: Any) -> tuple[Any, ...]:
     """What may change its fate."""
     meta = obj.metadata
     return meta.ownerReferences, meta.finalizers, meta.HasField("deletionTimestamp")
+
+
+def _is_tied(obj: Any) -> bool:
+    """Only who has an owner, or is on its way out, is anything to us: most new objects are not."""
+    return bool(obj.metadata.ownerReferences) or obj.metadata.HasField("deletionTimestamp")
 
 
 def _lost_owner(old: Any, new: Any) -> bool:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from control_plane.apiserver.printers.cells import UNKNOWN, age
-from control_plane.apiserver.printers.workloads import AGE, NAME
+from control_plane.apiserver.printers.cells import AGE, NAME, UNKNOWN, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.authentication_pb2 import ServiceAccount
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from api import quantity
-from control_plane.apiserver.printers.cells import age
-from control_plane.apiserver.printers.workloads import AGE, NAME
+from control_plane.apiserver.printers.cells import AGE, NAME, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.policy_pb2 import (
     HorizontalPodAutoscaler,

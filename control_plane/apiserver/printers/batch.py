@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from api import duration
-from control_plane.apiserver.printers.cells import NONE, age
-from control_plane.apiserver.printers.workloads import AGE, CONTENTS, NAME, contents
+from control_plane.apiserver.printers.cells import AGE, NAME, NONE, age
+from control_plane.apiserver.printers.workloads import CONTENTS, contents
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.batch_pb2 import CronJob, Job
 

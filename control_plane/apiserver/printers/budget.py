@@ -5,8 +5,7 @@ from datetime import datetime
 
 from google.protobuf.struct_pb2 import Value
 
-from control_plane.apiserver.printers.cells import age
-from control_plane.apiserver.printers.workloads import AGE, NAME
+from control_plane.apiserver.printers.cells import AGE, NAME, age
 from control_plane.apiserver.strategy import Cell, Column
 from control_plane.apiserver.validation.amounts import shown
 from proto.v1.policy_pb2 import PodDisruptionBudget

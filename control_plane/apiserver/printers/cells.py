@@ -1,12 +1,15 @@
-"""What several kinds print alike: ages, and words for "nothing"."""
+"""What several kinds print alike: names, ages, and words for "nothing"."""
 
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from api.duration import human_duration
+from control_plane.apiserver.strategy import Column
 
 NONE, UNKNOWN = "<none>", "<unknown>"
+NAME = Column("Name", format="name", description="Unique in the namespace or the cluster.")
+AGE = Column("Age", description="Time since the object was created.")
 
 
 def age(stamp: Timestamp, now: datetime) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from api.duration import human_duration
-from control_plane.apiserver.printers.cells import NONE, age
-from control_plane.apiserver.printers.workloads import AGE, NAME
+from control_plane.apiserver.printers.cells import AGE, NAME, NONE, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.certificates_pb2 import BootstrapToken, CertificateSigningRequest
 

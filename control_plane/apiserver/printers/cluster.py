@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from control_plane.apiserver.printers.cells import NONE, UNKNOWN, age
+from control_plane.apiserver.printers.cells import AGE, NAME, NONE, UNKNOWN, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.cluster_pb2 import Event, Lease, Namespace, Node
 
-_NAME = Column("Name", format="name", description="Unique in the namespace or the cluster.")
-_AGE = Column("Age", description="Time since the object was created.")
-
 NODE_COLUMNS = (
-    _NAME,
+    NAME,
     Column("Status", description="Whether the node is ready, and takes new pods."),
     Column("Roles", description="From the labels node-role.kubernetes.io/<role>."),
-    _AGE,
+    AGE,
     Column("Version", description="The version of the node's agent."),
     Column("Internal-IP", wide=True, description="Its address in the cluster."),
     Column("External-IP", wide=True, description="Its address for the outside."),
@@ -22,8 +19,8 @@ NODE_COLUMNS = (
     Column("Kernel-Version", wide=True),
     Column("Container-Runtime", wide=True),
 )
-NAMESPACE_COLUMNS = (_NAME, Column("Status", description="Active or Terminating."), _AGE)
-LEASE_COLUMNS = (_NAME, Column("Holder", description="Who has it."), _AGE)
+NAMESPACE_COLUMNS = (NAME, Column("Status", description="Active or Terminating."), AGE)
+LEASE_COLUMNS = (NAME, Column("Holder", description="Who has it."), AGE)
 EVENT_COLUMNS = (
     Column("Last Seen", description="Time since it happened last."),
     Column("Type", description="Normal or Warning."),

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from control_plane.apiserver.printers.cells import age
-from control_plane.apiserver.printers.workloads import AGE, NAME
+from control_plane.apiserver.printers.cells import AGE, NAME, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.config_pb2 import ConfigMap, Secret
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from api.selectors import LabelSelector, labels_from
-from control_plane.apiserver.printers.cells import NONE, age
+from control_plane.apiserver.printers.cells import AGE, NAME, NONE, age
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1 import meta_pb2
 from proto.v1.apps_pb2 import DaemonSet, Deployment, PodTemplateSpec, ReplicaSet
 
-NAME = Column("Name", format="name", description="Unique in the namespace.")
-AGE = Column("Age", description="Time since the object was created.")
 # What the template is made of; see `contents`.
 CONTENTS = (
     Column("Containers", wide=True, description="The names of the template's containers."),

@@ -3,9 +3,11 @@
 from api.errors import Cause
 from control_plane.apiserver.validation import causes
 from control_plane.apiserver.validation.amounts import not_above_all, number_or_percent
+from control_plane.apiserver.validation.counts import validate_counts
 from control_plane.apiserver.validation.selector import validate_selector
 from proto.v1.policy_pb2 import PodDisruptionBudget
 
+COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 BOTH = "minAvailable and maxUnavailable cannot be both set"
 
 
@@ -24,7 +26,4 @@ def validate_budget(budget: PodDisruptionBudget) -> list[Cause]:
 
 
 def validate_budget_status(new: PodDisruptionBudget, old: PodDisruptionBudget) -> list[Cause]:
-    told = "must be greater than or equal to 0"
-    names = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
-    values = ((name, getattr(new.status, name)) for name in names)
-    return [causes.invalid(f"status.{name}", number, told) for name, number in values if number < 0]
+    return validate_counts(new.status, COUNTS)

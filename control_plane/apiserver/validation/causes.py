@@ -1,8 +1,11 @@
-"""The sentences in which a field is refused: one function per reason, worded like Kubernetes' field errors."""
+"""The sentences in which a field is refused: one function per reason, worded like Kubernetes' field errors.
+
+Two rules that hold in many places are here, too: what may not be there twice, and where one field of several must be.
+"""
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -55,6 +58,28 @@ def unsupported(field: str, value: str, supported: Iterable[str]) -> Cause:
     shown = ", ".join(quoted(choice) for choice in choices)
     told = f"Unsupported value: {quoted(value)}: supported values: {shown}{advice}"
     return Cause(field, told, "FieldValueNotSupported")
+
+
+def duplicates(values: Iterable[tuple[str, str]]) -> list[Cause]:
+    """(field, value) pairs: those whose value has been there before."""
+    seen: set[str] = set()
+    found = []
+    for field, value in values:
+        if value in seen:
+            found.append(duplicate(field, value))
+        seen.add(value)
+    return found
+
+
+def exactly_one(
+    message: Message, choices: Sequence[str], path: str, *, what: str, missing: str
+) -> list[Cause]:
+    """Of the fields that are choices for the same thing, one must be set: not none, and not several."""
+    given = [name for name in choices if message.HasField(name)]
+    if not given:
+        return [required(path, missing)]
+    told = f"may not specify more than 1 {what}"
+    return [forbidden(f"{path}.{name}", told) for name in given[1:]]
 
 
 def _told(what: str, detail: str) -> str:

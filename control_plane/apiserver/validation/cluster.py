@@ -27,14 +27,10 @@ def validate_node(node: Node) -> list[Cause]:
 
 
 def validate_node_status(node: Node) -> list[Cause]:
-    found: list[Cause] = []
-    seen: set[tuple[str, str]] = set()
-    for index, address in enumerate(node.status.addresses):
-        if (address.type, address.address) in seen:
-            shown = f"{address.type} {address.address}"
-            found.append(causes.duplicate(f"status.addresses[{index}]", shown))
-        seen.add((address.type, address.address))
-    return found
+    return causes.duplicates(
+        (f"status.addresses[{index}]", f"{address.type} {address.address}")
+        for index, address in enumerate(node.status.addresses)
+    )
 
 
 def validate_node_update(new: Node, old: Node) -> list[Cause]:

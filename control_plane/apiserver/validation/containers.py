@@ -99,17 +99,12 @@ def _host_ports(spec: PodSpec, path: str) -> list[Cause]:
 
 
 def _host_port_conflicts(places: Sequence[tuple[str, Container]]) -> list[Cause]:
-    found: list[Cause] = []
-    seen: set[str] = set()
-    for path, container in places:
-        for index, port in enumerate(container.ports):
-            if not port.hostPort:
-                continue
-            taken = f"{port.protocol}/{port.hostIP}/{port.hostPort}"
-            if taken in seen:
-                found.append(causes.duplicate(f"{path}.ports[{index}].hostPort", taken))
-            seen.add(taken)
-    return found
+    return causes.duplicates(
+        (f"{path}.ports[{index}].hostPort", f"{port.protocol}/{port.hostIP}/{port.hostPort}")
+        for path, container in places
+        for index, port in enumerate(container.ports)
+        if port.hostPort
+    )
 
 
 def _security(context: SecurityContext, path: str) -> list[Cause]:

@@ -46,11 +46,8 @@ def _hook(spec: PodSpec, hook: LifecycleHandler, path: str) -> list[Cause]:
 def _one_handler(
     handler: Probe | LifecycleHandler, choices: tuple[str, ...], path: str
 ) -> list[Cause]:
-    given = [name for name in choices if handler.HasField(name)]
-    if not given:
-        return [causes.required(path, f"must specify a handler type: {', '.join(choices)}")]
-    told = "may not specify more than 1 handler type"
-    found = [causes.forbidden(f"{path}.{name}", told) for name in given[1:]]
+    missing = f"must specify a handler type: {', '.join(choices)}"
+    found = causes.exactly_one(handler, choices, path, what="handler type", missing=missing)
     if handler.HasField("httpGet"):
         found += _http(handler.httpGet, f"{path}.httpGet")
     if handler.HasField("tcpSocket"):

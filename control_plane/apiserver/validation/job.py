@@ -5,6 +5,7 @@ from typing import Any
 from api import names
 from api.errors import Cause
 from control_plane.apiserver.validation import causes, schema
+from control_plane.apiserver.validation.counts import validate_counts
 from control_plane.apiserver.validation.jobpolicies import validate_policies
 from control_plane.apiserver.validation.selector import validate_selector
 from control_plane.apiserver.validation.template import validate_fit, validate_template
@@ -53,12 +54,8 @@ def validate_job_update(new: Job, old: Job) -> list[Cause]:
 
 
 def validate_job_status(new: Job, old: Job) -> list[Cause]:
-    status, told = new.status, "must be greater than or equal to 0"
-    found = [
-        causes.invalid(f"status.{name}", getattr(status, name), told)
-        for name in ("active", "succeeded", "failed", "ready", "terminating")
-        if getattr(status, name) < 0
-    ]
+    status = new.status
+    found = validate_counts(status, ("active", "succeeded", "failed", "ready", "terminating"))
     held = {each.type for each in status.conditions if each.status == "True"}
     if {"Complete", "Failed"} <= held:
         told = "cannot set Complete=True and Failed=true conditions"

@@ -4,8 +4,6 @@ Rules of single fields are in proto/v1/pod.proto; containers, volumes and schedu
 this one. Changes of a pod are judged in pod_update.py.
 """
 
-from collections.abc import Iterable
-
 from api import names
 from api.errors import Cause
 from control_plane.apiserver.validation import causes, formats
@@ -58,17 +56,6 @@ def validate_binding(binding: Binding) -> list[Cause]:
     return found
 
 
-def repeated(values: Iterable[tuple[str, str]]) -> list[Cause]:
-    """(path, value) pairs: those whose value has been there before."""
-    seen: set[str] = set()
-    found = []
-    for path, value in values:
-        if value in seen:
-            found.append(causes.duplicate(path, value))
-        seen.add(value)
-    return found
-
-
 def _dns(spec: PodSpec, path: str) -> list[Cause]:
     if not spec.HasField("dnsConfig"):
         told = "must provide `dnsConfig` when `dnsPolicy` is None"
@@ -108,7 +95,7 @@ def _security(spec: PodSpec, context: PodSecurityContext, path: str) -> list[Cau
         if name:
             found += [causes.invalid(place, name, each) for each in formats.sysctl_name(name)]
             found += _sysctl_of_the_node(spec, place, name)
-    return found + repeated(places)
+    return found + causes.duplicates(places)
 
 
 def _sysctl_of_the_node(spec: PodSpec, path: str, name: str) -> list[Cause]:

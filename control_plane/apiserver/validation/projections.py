@@ -75,12 +75,8 @@ def _projected(source: ProjectedVolumeSource, path: str) -> list[Cause]:
 
 
 def _part(part: VolumeProjection, path: str) -> list[Cause]:
-    given = [name for name in PROJECTIONS if part.HasField(name)]
-    if not given:
-        told = f"must specify one of: {', '.join(f'`{name}`' for name in PROJECTIONS)}"
-        return [causes.required(path, told)]
-    told = "may not specify more than 1 volume type"
-    found = [causes.forbidden(f"{path}.{name}", told) for name in given[1:]]
+    missing = f"must specify one of: {', '.join(f'`{name}`' for name in PROJECTIONS)}"
+    found = causes.exactly_one(part, PROJECTIONS, path, what="volume type", missing=missing)
     found += items(part.secret.items, f"{path}.secret")
     found += items(part.configMap.items, f"{path}.configMap")
     found += facts(part.downwardAPI.items, f"{path}.downwardAPI")

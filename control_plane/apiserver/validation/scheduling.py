@@ -32,12 +32,10 @@ def validate_scheduling(spec: PodSpec, path: str) -> list[Cause]:
         found += _toleration(toleration, f"{path}.tolerations[{index}]")
     if spec.topologySpreadConstraints:
         found += _spread(spec.topologySpreadConstraints, f"{path}.topologySpreadConstraints")
-    seen: set[str] = set()
-    for index, gate in enumerate(spec.schedulingGates):
-        if gate.name in seen:
-            found.append(causes.duplicate(f"{path}.schedulingGates[{index}].name", gate.name))
-        seen.add(gate.name)
-    return found
+    gates = enumerate(spec.schedulingGates)
+    return found + causes.duplicates(
+        (f"{path}.schedulingGates[{index}].name", gate.name) for index, gate in gates
+    )
 
 
 def _affinity(spec: PodSpec, path: str) -> list[Cause]:

@@ -8,12 +8,12 @@ from control_plane.apiserver.validation.amounts import (
     number_or_percent,
     shown,
 )
-from control_plane.apiserver.validation.workloads import (
+from control_plane.apiserver.validation.counts import (
     validate_collisions,
     validate_counts,
     validate_parts,
-    validate_pods,
 )
+from control_plane.apiserver.validation.workloads import validate_pods
 from proto.v1.apps_pb2 import (
     ControllerRevision,
     RollingUpdateStatefulSet,

@@ -38,11 +38,8 @@ def validate_mounts(container: Container, volumes: Sequence[Volume], path: str) 
 
 
 def _source(volume: Volume, path: str) -> list[Cause]:
-    given = [name for name in _SOURCES if volume.HasField(name)]
-    if not given:
-        return [causes.required(path, "must specify a volume type")]
-    told = "may not specify more than 1 volume type"
-    found = [causes.forbidden(f"{path}.{name}", told) for name in given[1:]]
+    missing = "must specify a volume type"
+    found = causes.exactly_one(volume, _SOURCES, path, what="volume type", missing=missing)
     if volume.HasField("hostPath") and ".." in volume.hostPath.path.split("/"):
         told = "must not contain '..'"
         found.append(causes.invalid(f"{path}.hostPath.path", volume.hostPath.path, told))

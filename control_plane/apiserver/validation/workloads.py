@@ -1,6 +1,5 @@
 """ReplicaSets and Deployments: what must hold between their fields, in changes of them, and in their status (4d)."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from api.errors import Cause
@@ -10,6 +9,11 @@ from control_plane.apiserver.validation.amounts import (
     not_above_all,
     number_or_percent,
     shown,
+)
+from control_plane.apiserver.validation.counts import (
+    validate_collisions,
+    validate_counts,
+    validate_parts,
 )
 from control_plane.apiserver.validation.template import (
     validate_fit,
@@ -132,32 +136,3 @@ def _deadline(spec: DeploymentSpec) -> list[Cause]:
         return []
     told = "must be greater than minReadySeconds"
     return [causes.invalid("spec.progressDeadlineSeconds", deadline, told)]
-
-
-def validate_counts(status: Any, names: Iterable[str]) -> list[Cause]:
-    told = "must be greater than or equal to 0"
-    values = ((name, getattr(status, name)) for name in names)
-    return [causes.invalid(f"status.{name}", number, told) for name, number in values if number < 0]
-
-
-def validate_collisions(new: Any, old: Any) -> list[Cause]:
-    """A name that was taken once stays taken."""
-    if new.collisionCount >= old.collisionCount:
-        return []
-    told = "cannot be decremented"
-    return [causes.invalid("status.collisionCount", new.collisionCount, told)]
-
-
-def validate_parts(status: Any, names: Iterable[str]) -> list[Cause]:
-    """None can be more than there are, nor more available than are ready."""
-    told = "cannot be greater than status.replicas"
-    values = ((name, getattr(status, name)) for name in names)
-    found = [
-        causes.invalid(f"status.{name}", number, told)
-        for name, number in values
-        if number > status.replicas
-    ]
-    if status.availableReplicas > status.readyReplicas:
-        place, told = "status.availableReplicas", "cannot be greater than readyReplicas"
-        found.append(causes.invalid(place, status.availableReplicas, told))
-    return found

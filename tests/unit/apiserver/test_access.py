@@ -1,5 +1,6 @@
 """Roles, bindings and ServiceAccounts as objects: defaults, what is refused and with which words, rows; pods' accounts."""
 
+import re
 from typing import Any
 
 import pytest
@@ -108,20 +109,27 @@ def mounted(pod: Any) -> list[str]:
 
 def with_account(pod: Any, **account: Any) -> Any:
     podaccount.name_account(pod)
-    podaccount.complete(pod, ServiceAccount(**account), lambda: "abcde")
+    podaccount.complete(pod, ServiceAccount(**account))
     return pod
 
 
 def test_every_container_gets_a_token() -> None:
     inits = [{"name": "i", "image": "i:1"}]
     pod = with_account(created("Pod", {"spec": {"initContainers": inits}}))
-    assert mounted(pod) == ["kube-api-access-abcde"] * 2
     [volume] = pod.spec.volumes
+    assert re.fullmatch("kube-api-access-[a-z0-9]{5}", volume.name)
+    assert mounted(pod) == [volume.name] * 2
     token, ca, namespace = volume.projected.sources
     assert token.serviceAccountToken.expirationSeconds == 3607
     assert ca.configMap.name == "kube-root-ca.crt"
     assert namespace.downwardAPI.items[0].fieldRef.fieldPath == "metadata.namespace"
     assert strategy("Pod").validate(pod) == []
+
+
+def test_replicas_differ_in_nothing_but_their_names() -> None:
+    """So that the verdict on one holds for all (see `new_pod` in kinds.py)."""
+    first, second = (with_account(created("Pod")) for _ in range(2))
+    assert first.spec == second.spec
 
 
 def test_twice_changes_nothing() -> None:
