@@ -106,7 +106,9 @@ async def _live(
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
-            beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
+            beats = Heartbeats(
+                client, {options.node: lambda: agent.reporter.node}, period=options.lease_period
+            )
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
             sources = (server.pods.run, server.nodes.run, config.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)

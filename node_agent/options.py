@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Literal
 
+from node_agent import heartbeat
 from node_agent.metrics.reporter import PERIOD
 
 DEFAULT_CLUSTER_CIDR = "10.244.0.0/16"
@@ -35,6 +36,7 @@ class AgentOptions:
         "/etc/resolv.conf"
     )  # whom the node asks for names that are not the cluster's
     most_pods: int = 110
+    lease_period: float = heartbeat.PERIOD  # seconds between two renewals of the node's lease
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
     labels: Mapping[str, str] = field(default_factory=dict)
 

@@ -37,6 +37,7 @@ def options(layout: Layout, server: str, wishes: Wishes) -> AgentOptions:
         docker_socket=docker_socket(),
         cluster=cluster_name(layout.root),
         pod_cidr=wishes.pod_cidr,
+        lease_period=wishes.lease_period,
     )
 
 

@@ -25,6 +25,7 @@ from cli.kubeconfig import ADMIN
 HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
+LEASE_PERIOD = 10.0
 POD_CIDR = "10.244.0.0/24"
 
 
@@ -39,6 +40,7 @@ class Wishes:
     pod_cidr: str = POD_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
+    lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node
 
     @property
     def is_hollow(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cli.cluster.layout import POD_CIDR, Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
-from cli.commands.up import cidr, hollow_count, machine_name
+from cli.commands.up import LEASE, cidr, hollow_count, lease_period, machine_name
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.kubeconfig import address_of, data_dir
@@ -31,6 +31,7 @@ def run(session: Session) -> int | None:
         node_name=flags.text("node-name") or (HOLLOW if count else machine_name()),
         pod_cidr=cidr(flags.text("pod-cidr")),
         hollow=count,
+        lease_period=lease_period(flags),
     )
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
@@ -40,10 +41,15 @@ def run(session: Session) -> int | None:
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     server = address_of(flags.text("server"), "--server") if flags.given("server") else ""
+    invitation = _invitation(session)
+    if count and invitation is not None:
+        raise UsageError(
+            "hollow nodes do not join: they are the administrator's, so give them a kubeconfig (--kubeconfig=FILE)"
+        )
     if count:
         asyncio.run(_hollow(session, server, wishes))
     else:
-        asyncio.run(_real(layout, server, wishes, _invitation(session)))
+        asyncio.run(_real(layout, server, wishes, invitation))
     return 0
 
 
@@ -87,7 +93,7 @@ async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         names = hollow_names(wishes.node_name, wishes.hollow)
-        herd = tasks.create_task(run_hollow(client, names))
+        herd = tasks.create_task(run_hollow(client, names, lease_period=wishes.lease_period))
         following = tasks.create_task(follow_admin(session.flags, admin, client.become))
         await enough.wait()
         herd.cancel()
@@ -109,7 +115,10 @@ AGENT = Command(
   helmling agent --join=192.168.1.10:6441 --token=HL1…
 
   # 100 hollow nodes for a control plane on another port
-  helmling agent --hollow=100 --server=127.0.0.1:7000""",
+  helmling agent --hollow=100 --server=127.0.0.1:7000
+
+  # In a lab, with helmling server --node-monitor-period=1s --node-monitor-grace-period=3s
+  helmling agent --lease-period=1s""",
     run=run,
     tidies_up=True,
     flags=(
@@ -117,6 +126,7 @@ AGENT = Command(
         Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
+        LEASE,
         LOG_LEVEL,
     ),
 )  # fmt: skip

@@ -123,10 +123,10 @@ def _tables(session: Session, wants: Sequence[Wanted], output: chosen.Output) ->
     last: Page | None = None
     for want in wants:
         for name in want.names or ("",):
-            page = last = _list(session, want, name)
-            if name and not page.rows:
+            try:
+                page = last = _list(session, want, name)
+            except NotFound as error:
                 if not session.flags.on("ignore-not-found"):
-                    error = NotFound(f'{want.kind.full_name} "{name}" not found')
                     session.warn(f"Error from server (NotFound): {error.message}")
                     code = 1
                 continue
@@ -141,12 +141,14 @@ def _tables(session: Session, wants: Sequence[Wanted], output: chosen.Output) ->
 
 
 def _list(session: Session, want: Wanted, name: str) -> Page:
-    """Everything, page after page; a name is looked up as the only row of a list."""
+    """Everything, page after page; or the table of one object. Raises NotFound."""
     flags = session.flags
+    # A watch goes on from the version of a list; that of the object may be too old for it.
+    by_field = bool(name) and _watches(session)
     request = ListRequest(
-        target=target_of(want.kind, scope(session, want.kind)),
+        target=target_of(want.kind, scope(session, want.kind), "" if by_field else name),
         labelSelector=flags.text("selector"),
-        fieldSelector=f"metadata.name={name}" if name else flags.text("field-selector"),
+        fieldSelector=f"metadata.name={name}" if by_field else flags.text("field-selector"),
         asTable=True,
         includeObject="Object" if flags.text("sort-by") else "Metadata",
     )
@@ -157,6 +159,8 @@ def _list(session: Session, want: Wanted, name: str) -> Page:
         page.wide = [column.priority > 0 for column in definitions] or page.wide
         page.rows += answer.table.rows
         page.version = answer.metadata.resourceVersion
+    if name and not page.rows:
+        raise NotFound(f'{want.kind.full_name} "{name}" not found')
     return page
 
 

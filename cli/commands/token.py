@@ -28,7 +28,12 @@ def create(session: Session) -> int:
     spec = BootstrapTokenSpec(
         secretHash=jointoken.hash_of(secret), description=session.flags.text("description")
     )
-    if life := session.flags.seconds("ttl"):
+    life = session.flags.seconds("ttl")
+    if life < 0:
+        raise UsageError(
+            "--ttl is how long the token will be good for: 10m, 24h; 0: until it is deleted"
+        )
+    if life:
         spec.expiration.CopyFrom(clock.timestamp(clock.now() + timedelta(seconds=life)))
     about = session.server.version()
     token = jointoken.JoinToken(_pin(session), bearer)

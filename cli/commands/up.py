@@ -13,7 +13,16 @@ from pathlib import Path
 
 from api import clock
 from cli.cluster import daemons
-from cli.cluster.layout import EVERYWHERE, HOST, POD_CIDR, PORT, TOKEN_PORT, Layout, Wishes
+from cli.cluster.layout import (
+    EVERYWHERE,
+    HOST,
+    LEASE_PERIOD,
+    POD_CIDR,
+    PORT,
+    TOKEN_PORT,
+    Layout,
+    Wishes,
+)
 from cli.cluster.progress import Progress
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session
@@ -21,6 +30,11 @@ from cli.errors import CommandError, UsageError
 from cli.flags import Flag, Parsed, duration, switch
 from cli.kubeconfig import data_dir
 
+SHORTEST_LEASE, LONGEST_LEASE = (
+    0.2,
+    40.0,
+)  # seconds; the server gives a node up after 50, if not told otherwise
+LEASE = duration("lease-period", "How often a node says that it lives.", "10s")
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
     Flag("token-port", f"The port where machines join; 0: any free one. Default {TOKEN_PORT}.", form="number"),
@@ -29,6 +43,7 @@ FLAGS = (
     Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
+    LEASE,
     duration("timeout", "How long to wait until the nodes are ready.", "2m"),
     switch("wait", "Wait until the nodes are ready.", default=True),
 )  # fmt: skip
@@ -81,6 +96,8 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
         wishes = replace(wishes, store=flags.text("store"))
+    if flags.given("lease-period"):
+        wishes = replace(wishes, lease_period=lease_period(flags))
     if not wishes.node_name:
         wishes = replace(wishes, node_name="hollow" if wishes.is_hollow else machine_name())
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
@@ -97,6 +114,17 @@ def _port(flags: Parsed, name: str) -> int:
     if not 0 <= port <= 65535:
         raise UsageError(f"--{name} must be between 0 and 65535, not {port}")
     return port
+
+
+def lease_period(flags: Parsed) -> float:
+    """Seconds. Raises UsageError."""
+    period = flags.seconds("lease-period")
+    if not SHORTEST_LEASE <= period <= LONGEST_LEASE:
+        raise UsageError(
+            f"--lease-period must be between {SHORTEST_LEASE:g}s and {LONGEST_LEASE:g}s, "
+            f"not {flags.text('lease-period')}"
+        )
+    return period
 
 
 def hollow_count(count: int) -> int:
@@ -176,6 +204,11 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--server={HOST}:{wishes.port}",
         f"--node-name={wishes.node_name}",
         f"--pod-cidr={wishes.pod_cidr}",
+        *(
+            [f"--lease-period={wishes.lease_period:g}s"]
+            if wishes.lease_period != LEASE_PERIOD
+            else []
+        ),
         *([f"--hollow={wishes.hollow}"] if wishes.is_hollow else []),
     ]
 

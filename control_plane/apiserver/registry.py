@@ -6,7 +6,6 @@ resourceVersion has made the decision on the base of that version, so it is told
 between kinds is in their Strategy.
 """
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +14,7 @@ from api import clock, kinds
 from api.client import ORDINARY, Delete
 from api.errors import Invalid
 from api.kinds import Kind
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS, new_uid
+from api.names import draw_suffix, new_uid
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
 from control_plane.apiserver.admission import FREE, Admission, Terms
@@ -142,10 +141,7 @@ class Registry:
         raise AssertionError("the last attempt has returned or raised")
 
     def _identify(self, obj: Any) -> None:
-        suffix = ""
-        if not obj.metadata.name:
-            letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-            suffix = "".join(letters)
+        suffix = "" if obj.metadata.name else draw_suffix()
         metadata.prepare_create(obj, uid=new_uid(), stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:

@@ -96,6 +96,8 @@ class Resources:
         return (await self._registry.get(requests.place_of(request.target))).envelope()
 
     async def _list(self, request: pb.ListRequest, _: Context) -> bytes:
+        if request.target.name:
+            return await self._row(request)
         strategy = self._strategy(request.target)
         tables.check_include(request.includeObject)
         query = ListQuery(
@@ -112,6 +114,14 @@ class Resources:
             strategy, page.items, _list_meta(page), request.includeObject, clock.now()
         )
         return pb.ListResponse(metadata=_list_meta(page), table=rows).SerializeToString()
+
+    async def _row(self, request: pb.ListRequest) -> bytes:
+        """One object, as a table shows it."""
+        place = requests.row_of(request)
+        stored = await self._registry.get(place)
+        meta = ListMeta(resourceVersion=str(stored.revision))
+        rows = tables.table(stored.strategy, [stored], meta, request.includeObject, clock.now())
+        return pb.ListResponse(metadata=meta, table=rows).SerializeToString()
 
     def _strategy(self, target: pb.Target) -> Strategy:
         return self._registry.strategy(requests.stored_kind_of(target))

@@ -341,7 +341,7 @@ class EncryptionStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EncryptionStatus(_message.Message):
-    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared")
+    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared", "refused")
     FILE_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +349,7 @@ class EncryptionStatus(_message.Message):
     LOST_FIELD_NUMBER: _ClassVar[int]
     UNFINISHED_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     file: str
     rules: _containers.RepeatedCompositeFieldContainer[EncryptionRule]
     plain: int
@@ -356,7 +357,8 @@ class EncryptionStatus(_message.Message):
     lost: _containers.RepeatedCompositeFieldContainer[LostObject]
     unfinished: _containers.RepeatedScalarFieldContainer[str]
     shared: bool
-    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ...) -> None: ...
+    refused: str
+    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class EncryptionRule(_message.Message):
     __slots__ = ("resources", "keys")

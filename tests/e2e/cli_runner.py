@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.addresses import pod_range
+from tests.e2e import forked
 
 LONG = 60  # seconds after which something is broken, and not only slow
 PROGRAM = [sys.executable, "-m", "cli.main"]
@@ -47,10 +48,8 @@ class Cli:
     def run(self, *words: str, stdin: str | bytes = "", cwd: Path | None = None) -> Answer:
         """Whatever comes of it."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            [*PROGRAM, *words], input=given, capture_output=True, env=self.env(), cwd=cwd, timeout=LONG, check=False
-        )  # fmt: skip
-        answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+        code, out, err = forked.run(words, self.env(), cwd or Path.cwd(), given, LONG)
+        answer = Answer(code, out.decode(), err.decode())
         assert "Traceback" not in answer.err, answer.err
         return answer
 

@@ -173,7 +173,8 @@ def _node(pod: Stored) -> str:
 def _own_node(node: str, asked: Attributes) -> Decision:
     if asked.name == node:
         return ALLOWED
-    return _no(f"node '{node}' cannot read '{asked.name}', only its own Node object")
+    other = f"'{asked.name}'" if asked.name else "all nodes"
+    return _no(f"node '{node}' cannot read {other}, only its own Node object")
 
 
 def _lease(node: str, asked: Attributes) -> Decision:

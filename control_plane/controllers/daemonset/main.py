@@ -17,12 +17,14 @@ from control_plane.controllers.daemonset.nodes import NEITHER, Demand
 from control_plane.controllers.daemonset.plan import Plan, plan
 from control_plane.controllers.daemonset.sites import Site, sites_of
 from control_plane.controllers.daemonset.status import next_look, status_of
-from control_plane.controllers.daemonset.template import draw_name, new_pod, node_of
+from control_plane.controllers.daemonset.template import new_pod, node_of
 from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.newpod import draw_name
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_ending
+from control_plane.controllers.report import report
 from control_plane.controllers.revisions import POD_LABEL
-from proto.v1.apps_pb2 import ControllerRevision, DaemonSet, DaemonSetStatus
+from proto.v1.apps_pb2 import ControllerRevision, DaemonSet
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
 
@@ -146,7 +148,7 @@ class DaemonSets:
         todo = plan(daemonset, sites, digest, now, memory.backoff.held(now))
         error = await self._act(daemonset, todo, memory, digest)
         status = status_of(daemonset, sites, digest, recorded.collisions, now)
-        await self._report(daemonset, status)
+        await report(self.client, daemonset, status, whatever_version=True)
         if error is not None:
             raise error
         await self._forget(daemonset, known, recorded.revision, pods)
@@ -186,16 +188,6 @@ class DaemonSets:
         for pod in todo.succeeded:
             told = f"Found succeeded daemon pod {_where(pod)}, will try to delete it"
             self.recorder.event(daemonset, "Normal", "SucceededDaemonPod", told)
-
-    async def _report(self, daemonset: DaemonSet, status: DaemonSetStatus) -> None:
-        """Whatever version it has: nobody else writes its status, and the cache lags behind our last report."""
-        if status == daemonset.status:
-            return
-        copy = DaemonSet()
-        copy.CopyFrom(daemonset)
-        copy.status.CopyFrom(status)
-        copy.metadata.ClearField("resourceVersion")
-        await self.client.update(copy, subresource="status")
 
     async def _forget(
         self,

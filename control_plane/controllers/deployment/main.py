@@ -18,6 +18,7 @@ from control_plane.controllers.deployment import rollback, template
 from control_plane.controllers.deployment import status as reports
 from control_plane.controllers.deployment.plan import Notes, next_look, plan
 from control_plane.controllers.pods import is_over
+from control_plane.controllers.report import report
 from proto.v1.apps_pb2 import Deployment, DeploymentStatus, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 
@@ -67,7 +68,7 @@ class Deployments:
         for rs in todo.delete:
             await self._delete(rs)
         deployment = await self._note(deployment, todo.notes)
-        deployment = await self._report(deployment, todo.status)
+        deployment = await report(self.client, deployment, todo.status)
         await self._roll_back(deployment, sets, todo.back)
         return next_look(deployment, todo.status, now)
 
@@ -112,7 +113,7 @@ class Deployments:
         unchanged = DeploymentStatus()
         unchanged.CopyFrom(deployment.status)
         unchanged.collisionCount = status.collisionCount + 1
-        await self._report(deployment, unchanged)
+        await report(self.client, deployment, unchanged)
 
     async def _report_failure(
         self, deployment: Deployment, status: DeploymentStatus, error: ApiError
@@ -127,7 +128,7 @@ class Deployments:
         if reports.has_deadline(deployment):
             reports.set_condition(status, told, clock.now())
             with suppress(ApiError):  # the first error is the one to be told
-                await self._report(deployment, status)
+                await report(self.client, deployment, status)
 
     def _tell(self, deployment: Deployment, name: str, before: int, after: int) -> None:
         if before != after:
@@ -147,15 +148,6 @@ class Deployments:
         meta = deployment.metadata
         patch = {"metadata": {"uid": meta.uid, "annotations": dict(annotations)}}
         return await self.client.patch(Deployment, meta.name, meta.namespace, patch)
-
-    async def _report(self, deployment: Deployment, status: DeploymentStatus) -> Deployment:
-        """The Deployment as it is then."""
-        if status == deployment.status:
-            return deployment
-        copy = Deployment()
-        copy.CopyFrom(deployment)
-        copy.status.CopyFrom(status)
-        return await self.client.update(copy, subresource="status")
 
     async def _roll_back(
         self, deployment: Deployment, sets: list[ReplicaSet], decision: rollback.Decision

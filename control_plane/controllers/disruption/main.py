@@ -15,8 +15,9 @@ from api.workqueue import WorkQueue
 from control_plane.controllers import owners
 from control_plane.controllers.disruption.plan import Need, failed, need, plan, spared, stale_in
 from control_plane.controllers.disruption.scale import NotCounted
+from control_plane.controllers.report import report
 from proto.v1.pod_pb2 import Pod
-from proto.v1.policy_pb2 import PodDisruptionBudget, PodDisruptionBudgetStatus
+from proto.v1.policy_pb2 import PodDisruptionBudget
 
 UNMANAGED = (
     "Pods selected by this PodDisruptionBudget (selector: {}) were found to be unmanaged. As a result, the status of "
@@ -92,29 +93,22 @@ class Budgets:
         except NotCounted as why:
             told = f"Failed to calculate the number of expected pods: {why}"
             self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", told)
-            await self._report(budget, failed(budget, str(why), now))
+            await report(self.client, budget, failed(budget, str(why), now))
             return None
         self._tell(budget, needed)
         todo = plan(budget, pods, needed, now)
         for pod in todo.given_up:
             told = f"Pod was expected by PDB {key} to be deleted but it wasn't"
             self.recorder.event(pod, "Warning", "NotDeleted", told)
-        await self._report(budget, todo.status)
+        await report(
+            self.client, budget, todo.status
+        )  # Conflict: an eviction was granted meanwhile
         return todo.look_again
 
     def _tell(self, budget: PodDisruptionBudget, needed: Need) -> None:
         if needed.unmanaged:
             said = UNMANAGED.format(" ".join(str(budget.spec.selector).split()))
             self.recorder.event(budget, "Warning", "UnmanagedPods", said)
-
-    async def _report(self, budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) -> None:
-        """On the base of what was read: raises Conflict if an eviction was granted meanwhile."""
-        if status == budget.status:
-            return
-        copy = PodDisruptionBudget()
-        copy.CopyFrom(budget)
-        copy.status.CopyFrom(status)
-        await self.client.update(copy, subresource="status")
 
     async def doubt(self, key: str) -> float | None:
         """Two minutes after a pod was made to go it is still there, and nobody has deleted it."""

@@ -20,12 +20,12 @@ from control_plane.controllers.hpa.memory import Change, Memory
 from control_plane.controllers.hpa.metrics import Situation
 from control_plane.controllers.hpa.options import USUAL, Options
 from control_plane.controllers.hpa.status import count, status_of
+from control_plane.controllers.report import report
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
-    HorizontalPodAutoscalerStatus,
     PodMetrics,
 )
 
@@ -145,7 +145,7 @@ class Autoscalers:
         count(status, current, known, decision.statuses)
         if memory.last is not None:
             status.lastScaleTime.CopyFrom(clock.timestamp(memory.last))
-        await self._report(hpa, status)
+        await report(self.client, hpa, status)
 
     async def _rescale(
         self,
@@ -182,17 +182,7 @@ class Autoscalers:
         self.recorder.event(hpa, "Warning", "FailedGetScale", why)
         told = f"the HPA controller was unable to get the target's current scale: {why}"
         conditions = [(ABLE, "False", "FailedGetScale", told)]
-        await self._report(hpa, status_of(hpa, conditions, clock.now()))
-
-    async def _report(
-        self, hpa: HorizontalPodAutoscaler, status: HorizontalPodAutoscalerStatus
-    ) -> None:
-        if status == hpa.status:
-            return
-        copy = HorizontalPodAutoscaler()
-        copy.CopyFrom(hpa)
-        copy.status.CopyFrom(status)
-        await self.client.update(copy, subresource="status")
+        await report(self.client, hpa, status_of(hpa, conditions, clock.now()))
 
 
 def _kind_of(reference: CrossVersionObjectReference) -> Kind:

@@ -38,6 +38,7 @@ from control_plane.controllers.job.verdict import (
 from control_plane.controllers.ledger import Ledger
 from control_plane.controllers.podhands import PodHands, batch
 from control_plane.controllers.pods import is_active, is_ending
+from control_plane.controllers.report import report
 from proto.v1.batch_pb2 import Job, JobStatus
 from proto.v1.pod_pb2 import Pod
 
@@ -144,13 +145,9 @@ class Jobs:
         return [index_in(name) if is_indexed(job) else None for name in sure]
 
     async def _report(self, job: Job, status: JobStatus) -> None:
-        if status == job.status:
-            return
-        copy = Job()
-        copy.CopyFrom(job)
-        copy.status.CopyFrom(status)
-        await self.client.update(copy, subresource="status")
-        self._tell(job, copy)
+        reported = await report(self.client, job, status)
+        if reported is not job:
+            self._tell(job, reported)
 
     def _tell(self, before: Job, after: Job) -> None:
         if end := condition(after, "Complete"):

@@ -1,6 +1,5 @@
 """The hands of the ReplicaSet controller: read, `plan`, create or delete, report."""
 
-import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,31 +7,24 @@ from typing import Any
 from api import clock, controller
 from api.client import Client
 from api.informer import Informers
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
 from control_plane.controllers import owners
 from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.newpod import draw_name, pod_of
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_active, is_ending
 from control_plane.controllers.replicaset.plan import (
     ALONE,
     Failure,
     Plan,
-    new_pod,
     next_look,
     plan,
     status_of,
 )
-from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus
+from control_plane.controllers.report import report
+from proto.v1.apps_pb2 import ReplicaSet
 from proto.v1.pod_pb2 import Pod
-
-_PREFIX = 63 - SUFFIX_LENGTH
-
-
-def draw_name(rs: ReplicaSet) -> str:
-    letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-    return f"{rs.metadata.name}-"[:_PREFIX] + "".join(letters)
 
 
 @dataclass
@@ -87,7 +79,8 @@ class ReplicaSets:
         neighbours = self._neighbours(rs) if surplus else ALONE
         todo = plan(rs, active, now, ledger=ledger, neighbours=neighbours)
         failure = await self._act(rs, todo, ledger)
-        await self._report(rs, status_of(rs, active, ending, now, failure))
+        status = status_of(rs, active, ending, now, failure)
+        await report(self.client, rs, status, whatever_version=True)
         if failure:
             raise failure.error
         return next_look(rs, active, ledger, now)
@@ -104,18 +97,9 @@ class ReplicaSets:
             error = await self._hands.delete(rs, todo.delete, ledger)
             return Failure("FailedDelete", error) if error else None
         names = [*todo.again, *(draw_name(rs) for _ in range(todo.create))]
-        error = await self._hands.create(rs, [new_pod(rs, name) for name in names], ledger)
+        pods = [pod_of(rs, rs.spec.template, name) for name in names]
+        error = await self._hands.create(rs, pods, ledger)
         return Failure("FailedCreate", error) if error else None
-
-    async def _report(self, rs: ReplicaSet, status: ReplicaSetStatus) -> None:
-        """Whatever version the set has: nobody else writes its status, and the cache lags behind our last report."""
-        if status == rs.status:
-            return
-        copy = ReplicaSet()
-        copy.CopyFrom(rs)
-        copy.status.CopyFrom(status)
-        copy.metadata.ClearField("resourceVersion")
-        await self.client.update(copy, subresource="status")
 
 
 def _key(obj: Any, name: str) -> str:

@@ -23,10 +23,11 @@ from control_plane.controllers import history, owners, revisions
 from control_plane.controllers.ledger import Ledger
 from control_plane.controllers.podhands import PodHands, Words
 from control_plane.controllers.pods import is_ending
+from control_plane.controllers.report import report
 from control_plane.controllers.statefulset.identity import ordinal_of, revision_of
 from control_plane.controllers.statefulset.plan import Plan, Versions, plan
 from control_plane.controllers.statefulset.status import next_look
-from proto.v1.apps_pb2 import ControllerRevision, StatefulSet, StatefulSetStatus
+from proto.v1.apps_pb2 import ControllerRevision, StatefulSet
 from proto.v1.pod_pb2 import Pod
 
 BURST = 500  # pods of a Parallel set that are created or deleted in one go
@@ -89,7 +90,7 @@ class StatefulSets:
         now = clock.now()
         todo = plan(sts, pods, versions, now)
         todo.status.collisionCount = collisions
-        await self._report(sts, todo.status)
+        await report(self.client, sts, todo.status)
         await self._act(sts, todo)
         live = {versions.current, versions.update, *map(revision_of, pods)}
         limit = sts.spec.revisionHistoryLimit
@@ -138,14 +139,6 @@ class StatefulSets:
             return await self.client.get(ControllerRevision, name, sts.metadata.namespace)
         except NotFound:
             return None
-
-    async def _report(self, sts: StatefulSet, status: StatefulSetStatus) -> None:
-        if status == sts.status:
-            return
-        copy = StatefulSet()
-        copy.CopyFrom(sts)
-        copy.status.CopyFrom(status)
-        await self.client.update(copy, subresource="status")
 
 
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
