@@ -38,6 +38,8 @@ def options(layout: Layout, server: str, wishes: Wishes) -> AgentOptions:
         cluster=cluster_name(layout.root),
         pod_cidr=wishes.pod_cidr,
         lease_period=wishes.lease_period,
+        cluster_dns=wishes.cluster_dns,
+        cluster_domain=wishes.cluster_domain,
     )
 
 

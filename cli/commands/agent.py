@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.cluster import nameflags
 from cli.cluster.layout import POD_CIDR, Layout, Wishes
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
@@ -125,6 +126,7 @@ AGENT = Command(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
         Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
+        *nameflags.FLAGS,
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LEASE,
         LOG_LEVEL,

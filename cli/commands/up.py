@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from api import clock
-from cli.cluster import daemons
+from cli.cluster import daemons, nameflags
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
@@ -41,6 +41,7 @@ FLAGS = (
     Flag("advertise", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
+    *nameflags.FLAGS,
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     LEASE,
@@ -92,6 +93,7 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    wishes = nameflags.of(flags, wishes)
     if flags.given("hollow"):
         wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
@@ -204,6 +206,7 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--server={HOST}:{wishes.port}",
         f"--node-name={wishes.node_name}",
         f"--pod-cidr={wishes.pod_cidr}",
+        *nameflags.arguments(wishes),
         *(
             [f"--lease-period={wishes.lease_period:g}s"]
             if wishes.lease_period != LEASE_PERIOD
