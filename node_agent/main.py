@@ -11,20 +11,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Network
 
 from api.client import Client, Selection
 from api.grpc_client import connect
-from api.informer import Informer, Informers
-from node_agent import machine
+from api.informer import Informer
+from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
-from node_agent.network.dns.address import Address
-from node_agent.network.dns.nameserver import NameServer, Place
 from node_agent.network.pod_network import PodNetwork
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -116,10 +113,7 @@ async def _live(
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
             if options.runtime != "hollow":
-                informers = Informers(client)
-                names = NameServer(_names(options), informers)
-                for loop in (informers.run, names.run):
-                    tasks.create_task(loop())
+                tasks.create_task(names.serve_names(options, client, options.all_pods_cidr))
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -202,24 +196,10 @@ def _network(options: AgentOptions) -> WiredNetwork:
     return WiredNetwork(wires, options.pod_cidr)
 
 
-def _names(options: AgentOptions) -> Place:
-    ranges = (IPv4Network(options.service_cidr), IPv4Network(options.all_pods_cidr))
-    return Place(
-        cluster=options.cluster,
-        node=options.node,
-        address=options.name_server,
-        domain=options.cluster_domain,
-        ranges=ranges,
-        folder=options.names_dir,
-        resolv_conf=options.resolv_conf,
-    )
-
-
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options)
-    names = Address(options.name_server, cluster=options.cluster, node=options.node)
     try:
         for record in await runtime.list():
             for container in record.containers:
@@ -231,7 +211,7 @@ async def remove_all(options: AgentOptions) -> None:
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await network.remove()
-        await names.remove()
+        await names.address(options).remove()
     except NetworkFailure as error:
         raise NetworkUnavailable(str(error)) from error
     finally:

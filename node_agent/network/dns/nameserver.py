@@ -1,8 +1,8 @@
 """The name server of one node, kept running: its address, its sockets, what it knows.
 
-It begins when the pods' bridge is there, and costs nothing before. What it knows comes from two informers; until they
-have heard everything, it is what the last agent of this node knew. While no server answers, what is known stays
-known: a name server that forgets its names when the control plane stops would stop everything else.
+What it knows comes from two informers; until they have heard everything, it is what the last agent of this node knew.
+While no server answers, what is known stays known: a name server that forgets its names when the control plane stops
+would stop everything else.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from proto.v1.network_pb2 import EndpointSlice, Service
 log = logging.getLogger(__name__)
 
 LOOK = 5.0  # seconds between looks at address and bridge
-WAIT = 0.5  # seconds between looks for a bridge that is not there yet
+WAIT = 0.5  # seconds between looks for a bridge that is not there
 SAVE = 10.0  # seconds between two writes of what is known, when it changes
 LOOPBACK = "lo"
 
@@ -59,8 +59,6 @@ class NameServer:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while not self._address.index():  # noqa: ASYNC110 - links have no event that is worth its cost
-            await asyncio.sleep(WAIT)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._learn())
             for device in (self._address.bridge, LOOPBACK):
@@ -118,7 +116,7 @@ class NameServer:
 
     async def _ensure(self) -> None:
         async with self._ensuring:
-            while not (index := self._address.index()):  # noqa: ASYNC110 - as above
+            while not (index := self._address.index()):  # noqa: ASYNC110 - links have no event that is worth its cost
                 await asyncio.sleep(WAIT)
             if index != self._ensured or not self._address.is_there():
                 await self._address.ensure()
