@@ -10,6 +10,7 @@ from api.client import Client
 from api.informer import Informers
 from node_agent.network.dns.address import Address
 from node_agent.options import AgentOptions
+from node_agent.podrange import RangeKeeper
 
 WAIT = 0.5  # seconds between looks for a bridge that is not there yet
 
@@ -18,9 +19,9 @@ def address(options: AgentOptions) -> Address:
     return Address(options.name_server, cluster=options.cluster, node=options.node)
 
 
-async def serve_names(options: AgentOptions, client: Client, pods: str) -> None:
-    """Until cancelled. `pods` is the range of all pods' addresses."""
-    here = address(options)
+async def serve_names(options: AgentOptions, client: Client, ranges: RangeKeeper) -> None:
+    """Until cancelled."""
+    pods, here = await ranges.known(), address(options)
     while not here.index():  # noqa: ASYNC110 - links have no event that is worth its cost
         await asyncio.sleep(WAIT)
     from node_agent.network.dns.nameserver import NameServer, Place
@@ -30,7 +31,7 @@ async def serve_names(options: AgentOptions, client: Client, pods: str) -> None:
         node=options.node,
         address=options.name_server,
         domain=options.cluster_domain,
-        ranges=(IPv4Network(options.service_cidr), IPv4Network(pods)),
+        ranges=(IPv4Network(options.service_cidr), IPv4Network(pods.cluster)),
         folder=options.names_dir,
         resolv_conf=options.resolv_conf,
     )

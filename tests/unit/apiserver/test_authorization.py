@@ -292,8 +292,9 @@ NODE_LEASES = "kube-node-lease"
         (of("create", "pods/binding", "mine"), False),
         (of("get", "pods/log", "mine"), False),
         (of("get", "nodes", "n1", ""), True),
-        (of("get", "nodes", "n2", ""), False),
-        (of("list", "nodes", "", ""), False),
+        (of("get", "nodes", "n2", ""), True),  # where the others are: routes lead there
+        (of("watch", "nodes", "", ""), True),
+        (of("get", "nodes/status", "n2", ""), False),
         (of("update", "nodes/status", "n1", ""), True),
         (of("delete", "nodes", "n1", ""), False),
         (of("update", "leases", "n1", NODE_LEASES, LEASES), True),
