@@ -24,6 +24,7 @@ from tests import addresses
 from tests.apiserver import serving
 
 pytestmark = pytest.mark.root
+WEB = "10.96.7.20"
 PATIENCE = 60  # seconds for a whole scenario
 
 # In a pod: one question to the name server (silent, if nobody listens), one to the gateway, where nobody listens
@@ -140,7 +141,7 @@ def test_clusters_that_share_a_machine_and_an_address(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         services = addresses.service_range()
-        one, two = (services.replace("0/24", last) for last in ("21", "22"))
+        one, two = "10.96.7.21", "10.96.7.22"
         async with (
             asyncio.timeout(PATIENCE),
             cluster(tmp_path, services, one) as first,
@@ -168,21 +169,20 @@ def test_a_bridge_that_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     async def scenario() -> None:
         services = addresses.service_range()
-        web = services.replace("0/24", "21")
         async with (
             asyncio.timeout(PATIENCE),
-            cluster(tmp_path, services, web) as made,
+            cluster(tmp_path, services, WEB) as made,
             answering(made),
         ):
-            assert await made.served() == f"A {web}"
+            assert await made.served() == f"A {WEB}"
             await run("ip", "link", "delete", made.network.bridge)
             await made.network.ensure()
             await made.network.attach(f"/run/netns/{made.pod}", "pod", _first(made))
-            assert await made.served() == f"A {web}"
+            assert await made.served() == f"A {WEB}"
             await run(
                 "ip", "address", "delete", f"{made.place.address}/32", "dev", made.network.bridge
             )
-            assert await made.served() == f"A {web}"
+            assert await made.served() == f"A {WEB}"
 
     asyncio.run(scenario())
 
@@ -198,7 +198,7 @@ def test_while_nobody_listens_the_node_does_not_refuse(tmp_path: Path) -> None:
         services = addresses.service_range()
         async with (
             asyncio.timeout(PATIENCE),
-            cluster(tmp_path, services, services.replace("0/24", "21")) as made,
+            cluster(tmp_path, services, WEB) as made,
         ):
             async with answering(made):
                 await made.served()
@@ -219,15 +219,14 @@ def test_what_was_known_is_answered_while_no_server_tells(tmp_path: Path) -> Non
 
     async def scenario() -> None:
         services = addresses.service_range()
-        web = services.replace("0/24", "21")
-        async with asyncio.timeout(PATIENCE), cluster(tmp_path, services, web) as made:
+        async with asyncio.timeout(PATIENCE), cluster(tmp_path, services, WEB) as made:
             async with answering(made):
                 await made.served()
                 while not (made.place.folder / "names.pb").exists():  # noqa: ASYNC110 - a file has no event
                     await asyncio.sleep(0.05)
             async with asyncio.TaskGroup() as tasks:
                 blind = tasks.create_task(NameServer(made.place, Silent(made.client)).run())
-                assert await made.served() == f"A {web}"
+                assert await made.served() == f"A {WEB}"
                 blind.cancel()
 
     asyncio.run(scenario())

@@ -16,6 +16,7 @@ from tests.agent_node import AgentProcess, RealNode, is_ready, on_node, pod
 from tests.dns_objects import external, headless, service, slice_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
+WEB = "10.96.7.80"
 UPSTREAM = "127.53.0.1"  # on the loopback device; the node asks it, so it must be at port 53
 
 
@@ -90,9 +91,8 @@ def test_names_in_a_pod(tmp_path: Path) -> None:
     """A service by its short name, a headless one's pods, a pod of its own, a port, an address; and others' names."""
 
     async def scenario(node: RealNode) -> None:
-        web = node.options.service_cidr.replace("0/24", "80")
         async with upstream() as heard:
-            await node.create(service("shop", web))
+            await node.create(service("shop", WEB))
             await node.create(headless("db"))
             await node.create(external("far", "far.example.com"))
             members = [pod(name=name, hostname=name, subdomain="db") for name in ("db-0", "db-1")]
@@ -100,8 +100,8 @@ def test_names_in_a_pod(tmp_path: Path) -> None:
             await node.create(slice_of("db", [(first, "db-0", True), (second, "db-1", True)]))
             look = Lookups(node, "web")
             await look.until("db", lambda found: len(found) == 2)
-            assert await look.addresses("shop") == [web]
-            assert await look.addresses("shop.default.svc") == [web]
+            assert await look.addresses("shop") == [WEB]
+            assert await look.addresses("shop.default.svc") == [WEB]
             assert sorted(await look.addresses("db")) == sorted([first, second])
             assert await look.addresses("db-1.db") == [second]
             assert await look.addresses("far") == ["192.0.2.1"]
@@ -124,9 +124,8 @@ def test_pods_choose_whom_they_ask(tmp_path: Path) -> None:
     """dnsPolicy and dnsConfig; a pod in the node's network asks the same server at the same address."""
 
     async def scenario(node: RealNode) -> None:
-        web = node.options.service_cidr.replace("0/24", "80")
         async with upstream():
-            await node.create(service("shop", web))
+            await node.create(service("shop", WEB))
             await running(
                 node,
                 pod(name="host", hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet"),
@@ -138,13 +137,13 @@ def test_pods_choose_whom_they_ask(tmp_path: Path) -> None:
                 ),
             )
             host = Lookups(node, "host")
-            assert await host.until("shop", bool) == [web]
+            assert await host.until("shop", bool) == [WEB]
             assert await host.addresses("www") == ["192.0.2.1"]
             node_s = (tmp_path / "resolv.conf").read_text()
             assert await Lookups(node, "plain").file("/etc/resolv.conf") == node_s
             own = Lookups(node, "own")
             assert await own.file("/etc/resolv.conf") == f"nameserver {node.options.name_server}\n"
-            assert await own.addresses("shop.default.svc.lab.test") == [web]
+            assert await own.addresses("shop.default.svc.lab.test") == [WEB]
             assert await own.addresses("shop") == []
 
     on_node(tmp_path, scenario, **options(tmp_path))
@@ -154,20 +153,19 @@ def test_names_outlive_agent_and_control_plane(tmp_path: Path) -> None:
     """The agent is killed, the next one finds no server: pods find what they found."""
 
     async def scenario(node: RealNode) -> None:
-        web = node.options.service_cidr.replace("0/24", "80")
         agent = AgentProcess(node.options)
         try:
             async with upstream():
-                await node.create(service("shop", web))
+                await node.create(service("shop", WEB))
                 await running(node, pod())
                 look = Lookups(node, "web")
-                assert await look.until("shop", bool) == [web]
+                assert await look.until("shop", bool) == [WEB]
                 while not (node.options.names_dir / "names.pb").exists():  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.1)
                 agent.kill()
                 agent = AgentProcess(replace(node.options, server="127.0.0.1:1"))
                 found = await asyncio.to_thread(_asked_in, node.containers()[0]["Id"], "shop")
-                assert found.split()[:1] == [web]
+                assert found.split()[:1] == [WEB]
         finally:
             agent.kill()
 
