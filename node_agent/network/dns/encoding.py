@@ -73,7 +73,7 @@ def written(name: str) -> bytes:
 def encode(query: Query, answer: Answer, limit: int) -> bytes:
     """The message; at most `limit` bytes."""
     options = _options(query, answer.rcode)
-    suffixes = _suffixes(query)
+    suffixes = _suffixes(query, answer)
     head = wire.HEADER.size + len(query.question.raw)
     room = limit - head - len(options)
     body: list[bytes] = []
@@ -131,16 +131,18 @@ def _opt(upper_rcode: int, flags: int) -> bytes:
     return _OPT.pack(0, wire.OPT, wire.UDP_LIMIT, upper_rcode, 0, flags, 0)
 
 
-def _suffixes(query: Query) -> dict[str, bytes]:
-    """A pointer to each place in the question where a name begins."""
-    found, at = {}, wire.HEADER.size
-    name = query.question.name
+def _suffixes(query: Query, answer: Answer) -> dict[str, bytes]:
+    """A pointer to each place in the question where a name begins that is needed; mostly this is the whole name."""
+    name, at = query.question.name, wire.HEADER.size
+    found = {name: _pointer(at)}
     if "\\" in name:  # its labels cannot be told apart by their dots
-        return {name: _pointer(at)}
-    while name:
-        found[name] = _pointer(at)
-        label, _, name = name.partition(".")
-        at += 1 + len(label)
+        return found
+    every = (*answer.records, *answer.authority, *answer.additional)
+    if any(record.name != name for record in every):
+        while name:
+            found[name] = _pointer(at)
+            label, _, name = name.partition(".")
+            at += 1 + len(label)
     return found
 
 

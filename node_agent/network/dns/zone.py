@@ -56,6 +56,8 @@ class Zone:
         self.domain, self._index, self._shuffle = domain, index, shuffle
         self._suffix = f".{domain.name}"
         self._server = f"ns.dns.{domain.name}"
+        first = encoding.start_of_authority(domain.name, self._server, index.serial, TTL)
+        self._said = (domain.name, index.serial), first  # every other answer has this record
 
     def answer(self, name: str, type: int) -> Answer | None:
         """The answer; None when the name is somebody else's. `name` is in lower case, without a dot at the end."""
@@ -92,7 +94,10 @@ class Zone:
         return Answer(records=found, additional=extra)
 
     def _authority(self, apex: str) -> Record:
-        return encoding.start_of_authority(apex, self._server, self._index.serial, TTL)
+        if (apex, self._index.serial) != self._said[0]:
+            made = encoding.start_of_authority(apex, self._server, self._index.serial, TTL)
+            self._said = (apex, self._index.serial), made
+        return self._said[1]
 
     # Names
 
@@ -171,14 +176,16 @@ class Zone:
         return f"{name}.{namespace}.svc{self._suffix}"
 
     def _addresses_of(self, found: Sequence[Record]) -> list[Record]:
-        """Whoever asks for a port's place will ask for its address next."""
-        extra: dict[str, Record] = {}
-        for record in found:
-            target = _read_name(record.data[6:])
-            for type in (wire.A, wire.AAAA):
-                for each in self._find(target, type, target[: -len(self._suffix)].split(".")) or ():
-                    extra[f"{target} {each.data!r}"] = each
-        return list(extra.values())
+        """Whoever asks for a port's places will ask for their addresses next. All are of one service."""
+        targets = {_read_name(record.data[6:]) for record in found}
+        *_, name, namespace, _svc = next(iter(targets))[: -len(self._suffix)].split(".")
+        service = self._index.published((namespace, name))
+        assert service is not None
+        full = self._name_of(service)
+        places = [(f"{each.label}.{full}", each.address) for each in service.members]
+        if service.address:
+            places.append((full, service.address))
+        return [encoding.address(at, packed, TTL) for at, packed in places if at in targets]
 
     # Addresses
 
