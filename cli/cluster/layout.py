@@ -27,6 +27,7 @@ EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
 LEASE_PERIOD = 10.0
 CLUSTER_DOMAIN = "cluster.local"
+SERVICE_CIDR = "10.96.0.0/16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Wishes:
     pod_cidr: str = ""  # default: what the cluster gives the node
     cluster_dns: str = ""  # the name server's address; default: the tenth of the services'
     cluster_domain: str = CLUSTER_DOMAIN  # what names of the cluster end in
+    service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
     lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node

@@ -18,11 +18,13 @@ from cli.cluster.layout import (
     HOST,
     LEASE_PERIOD,
     PORT,
+    SERVICE_CIDR,
     TOKEN_PORT,
     Layout,
     Wishes,
 )
 from cli.cluster.progress import Progress
+from cli.cluster.serviceflags import network
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -41,6 +43,7 @@ FLAGS = (
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
     *nameflags.FLAGS,
+    Flag("service-cidr", f"The addresses of Services. Default {SERVICE_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     LEASE,
@@ -93,6 +96,8 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
     wishes = nameflags.of(flags, wishes)
+    if flags.given("service-cidr"):
+        wishes = replace(wishes, service_cidr=str(network(flags.text("service-cidr"))))
     if flags.given("hollow"):
         wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
@@ -194,6 +199,8 @@ def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--data-dir={layout.root}",
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
+        f"--service-cidr={wishes.service_cidr}",
+        f"--cluster-domain={wishes.cluster_domain}",
         *_told("advertise-address", wishes.advertise_address),
         *_told("store", wishes.store),
     ]
@@ -218,6 +225,7 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--node-name={wishes.node_name}",
         *_told("pod-cidr", wishes.pod_cidr),
         *_told("node-ip", wishes.advertise_address if is_ipv4(wishes.advertise_address) else ""),
+        f"--service-cidr={wishes.service_cidr}",
         *nameflags.arguments(wishes),
         *(
             [f"--lease-period={wishes.lease_period:g}s"]
