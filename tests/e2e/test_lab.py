@@ -163,7 +163,9 @@ def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> Non
     assert answers.split() == ["1"] * 100
     lab.power("start", "server")
     eventually(lambda: lab.ready() == {"n1", "n2", "n3"})
-    assert lab.reaches(asking, ip)
+    eventually(
+        lambda: lab.reaches(asking, ip)
+    )  # asked through the server and the agent, who has just come back
 
 
 def test_a_node_that_is_deleted_takes_its_routes_along(lab: TestLab) -> None:
@@ -174,6 +176,20 @@ def test_a_node_that_is_deleted_takes_its_routes_along(lab: TestLab) -> None:
     lab.power("start", "--wipe", "n3")
     eventually(lambda: routes(lab, "n1") == wanted(lab, "n1"))
     assert lab.pod_on("n3", "new").ready
+
+
+def test_a_node_that_is_deleted_while_it_lives_comes_again_with_its_range(lab: TestLab) -> None:
+    asking, ip = a_pair(lab)
+    before = lab.nodes()["n2"]["metadata"]["uid"], cidr_of(lab, "n2")
+    lab.ok("delete", "node", "n2")
+
+    def again() -> bool:
+        there = lab.nodes()
+        return "n2" in lab.ready() and there["n2"]["metadata"]["uid"] != before[0]
+
+    eventually(again)
+    assert cidr_of(lab, "n2") == before[1]
+    eventually(lambda: lab.reaches(asking, ip))
 
 
 def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) -> None:
@@ -189,7 +205,7 @@ def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) ->
         (("up", f"--data-dir={tmp_path}", mine), f"has its folder at {lab.folder}"),
         (("exec", "n1", mine), "expected: helmling lab exec NODE -- COMMAND"),
         (("exec", "n1", mine, "--wipe", "--", "true"), "unknown flag: --wipe"),
-        (("load", "no/such:image", mine), "the host's engine has no such image"),
+        (("load", "no/such:image", mine), "no such image to copy"),
     ):
         assert told in cli.fails("lab", *words), words
     lab.power("kill", "n3")
