@@ -15,7 +15,7 @@ from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
-from node_agent import machine
+from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
@@ -85,7 +85,7 @@ async def _live(
     """Until cancelled."""
     ranges = RangeKeeper(options.data_dir, options.node, options.told_range)
     about = _describe(options, ranges)
-    facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
+    facts = _facts(options, about)
     config, nodes = ConfigSource(client), Informer(client, Node)
     nodes.add_handler(ranges.notice)
     house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges)
@@ -120,6 +120,7 @@ async def _live(
             for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
+            tasks.create_task(names.serve_names(options, client, ranges))
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -138,6 +139,17 @@ def _describe(options: AgentOptions, ranges: RangeKeeper) -> NodeDescription:
         last_pod_cidr=ranges.last,
         most_pods=options.most_pods,
         labels=options.labels,
+    )
+
+
+def _facts(options: AgentOptions, about: NodeDescription) -> NodeFacts:
+    return NodeFacts(
+        options.node,
+        options.address,
+        _allocatable(about),
+        machine.resolv_conf(options.resolv_conf),
+        options.name_server,
+        options.cluster_domain,
     )
 
 
@@ -210,6 +222,7 @@ async def remove_all(options: AgentOptions) -> None:
             disk.forget(uid)
         await _routes(options).remove()
         await network.down()
+        await names.address(options).remove()
     except NetworkFailure as error:
         raise NetworkUnavailable(str(error)) from error
     finally:

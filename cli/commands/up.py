@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from api import clock
-from cli.cluster import daemons
+from cli.cluster import daemons, nameflags
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
@@ -42,6 +42,7 @@ FLAGS = (
     Flag("advertise-address", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
+    *nameflags.FLAGS,
     Flag("service-cidr", f"The addresses of Services. Default {SERVICE_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
@@ -94,6 +95,7 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    wishes = nameflags.of(flags, wishes)
     if flags.given("service-cidr"):
         wishes = replace(wishes, service_cidr=str(network(flags.text("service-cidr"))))
     if flags.given("hollow"):
@@ -198,6 +200,7 @@ def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
         f"--service-cidr={wishes.service_cidr}",
+        f"--cluster-domain={wishes.cluster_domain}",
         *_told("advertise-address", wishes.advertise_address),
         *_told("store", wishes.store),
     ]
@@ -222,6 +225,8 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--node-name={wishes.node_name}",
         *_told("pod-cidr", wishes.pod_cidr),
         *_told("node-ip", wishes.advertise_address if is_ipv4(wishes.advertise_address) else ""),
+        f"--service-cidr={wishes.service_cidr}",
+        *nameflags.arguments(wishes),
         *(
             [f"--lease-period={wishes.lease_period:g}s"]
             if wishes.lease_period != LEASE_PERIOD

@@ -42,12 +42,9 @@ def _rule(verbs: str, resources: str, group: str = "") -> Rule:
 # What every node may do whatever runs on it. That it is about itself, restriction.py sees to, who sees the object.
 RULES = (
     _rule("create update patch", "nodes nodes/status"),
-    _rule(
-        "get list watch", "nodes"
-    ),  # all: it makes the routes to their pods, as Kubernetes' kube-proxy may
     _rule("create update patch", "events"),
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
-    # It routes to services, answers for their names, and needs other nodes' addresses for that; none of it is secret.
+    # It routes to services and to other nodes' pods, and answers for names; none of it is secret.
     _rule("get list watch", "services nodes"),
     _rule("get list watch", "endpointslices", "discovery.k8s.io"),
     _rule("get list watch", "ingresses ingressclasses networkpolicies", "networking.k8s.io"),
