@@ -23,11 +23,12 @@ from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.pod_network import PodNetwork
 from node_agent.network.proxy.model import Place as ServicePlace
+from node_agent.network.proxy.nft import NftRefused
 from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
-from node_agent.podnetwork import ImaginedNetwork, WiredNetwork
+from node_agent.podnetwork import ImaginedNetwork, NetworkUnavailable, WiredNetwork
 from node_agent.pods.disk import Directory, Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
@@ -196,6 +197,13 @@ def _services(options: AgentOptions, client: Client) -> ServiceNetwork | None:
     return ServiceNetwork(client, place, keeper_of(options.cluster, options.node))
 
 
+async def _remove_rules(options: AgentOptions) -> None:
+    try:
+        await remove_table(options.cluster, options.node)
+    except NftRefused as error:
+        raise NetworkUnavailable(str(error)) from error
+
+
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
@@ -210,7 +218,7 @@ async def remove_all(options: AgentOptions) -> None:
         for uid in disk.uids():
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
-        await remove_table(options.cluster, options.node)
+        await _remove_rules(options)
         await network.remove()
     finally:
         await runtime.close()
