@@ -27,6 +27,7 @@ EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
 LEASE_PERIOD = 10.0
 POD_CIDR = "10.244.0.0/24"
+SERVICE_CIDR = "10.96.0.0/16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Wishes:
     advertise: str = ""  # the address at which other machines find this one; "": they do not
     node_name: str = ""  # default: the machine's name
     pod_cidr: str = POD_CIDR
+    service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
     lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node

@@ -19,11 +19,13 @@ from cli.cluster.layout import (
     LEASE_PERIOD,
     POD_CIDR,
     PORT,
+    SERVICE_CIDR,
     TOKEN_PORT,
     Layout,
     Wishes,
 )
 from cli.cluster.progress import Progress
+from cli.cluster.serviceflags import network
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -41,6 +43,7 @@ FLAGS = (
     Flag("advertise", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
+    Flag("service-cidr", f"The addresses of Services. Default {SERVICE_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     LEASE,
@@ -92,6 +95,8 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    if flags.given("service-cidr"):
+        wishes = replace(wishes, service_cidr=str(network(flags.text("service-cidr"))))
     if flags.given("hollow"):
         wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
@@ -193,6 +198,7 @@ def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--data-dir={layout.root}",
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
+        f"--service-cidr={wishes.service_cidr}",
         *([f"--advertise={wishes.advertise}"] if wishes.advertise else []),
         *([f"--store={wishes.store}"] if wishes.store else []),
     ]

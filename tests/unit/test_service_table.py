@@ -41,8 +41,8 @@ def test_one_backend_less_is_four_elements() -> None:
         "delete element ip t loops { 10.1.0.2 . 10.1.0.2 }",
         "delete element ip t services { 10.96.0.1 . tcp . 80 }",
         "add element ip t services { 10.96.0.1 . tcp . 80 : goto tcp-spread-9 }",
-        "delete element ip t tcp-endpoints { 10.96.0.1 . 80 . 0, 10.96.0.1 . 80 . 9 }",
-        "add element ip t tcp-endpoints { 10.96.0.1 . 80 . 0 : 10.1.1.11 . 80 }",
+        "delete element ip t tcp-endpoints { 10.96.0.1 . 80 . 1, 10.96.0.1 . 80 . 9 }",
+        "add element ip t tcp-endpoints { 10.96.0.1 . 80 . 1 : 10.1.1.9 . 80 }",
     ])
 
 
