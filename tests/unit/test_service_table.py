@@ -37,13 +37,15 @@ def test_one_backend_less_is_four_elements() -> None:
     after = share([web(*BACKENDS[1:10])], PLACE, before)
     script = diff("t", merged([base(PLACE), before.table]), merged([base(PLACE), after.table]))
     changes = [line for line in script.splitlines() if " element " in line]
-    assert sorted(changes) == sorted([
-        "delete element ip t loops { 10.1.0.2 . 10.1.0.2 }",
-        "delete element ip t services { 10.96.0.1 . tcp . 80 }",
-        "add element ip t services { 10.96.0.1 . tcp . 80 : goto tcp-spread-9 }",
-        "delete element ip t tcp-endpoints { 10.96.0.1 . 80 . 1, 10.96.0.1 . 80 . 9 }",
-        "add element ip t tcp-endpoints { 10.96.0.1 . 80 . 1 : 10.1.1.9 . 80 }",
-    ])
+    assert sorted(changes) == sorted(
+        [
+            "delete element ip t loops { 10.1.0.2 . 10.1.0.2 }",
+            "delete element ip t services { 10.96.0.1 . tcp . 80 }",
+            "add element ip t services { 10.96.0.1 . tcp . 80 : goto tcp-spread-9 }",
+            "delete element ip t tcp-endpoints { 10.96.0.1 . 80 . 1, 10.96.0.1 . 80 . 9 }",
+            "add element ip t tcp-endpoints { 10.96.0.1 . 80 . 1 : 10.1.1.9 . 80 }",
+        ]
+    )
 
 
 def test_of_two_that_want_the_same_the_first_has_it() -> None:
