@@ -4,7 +4,11 @@ The pods have no preStop hook and nobody sleeps: a pod leaves the rules of the n
 """
 
 import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -13,7 +17,8 @@ from node_agent.images import ensure
 from node_agent.images.recipes import PAUSE, hello
 from tests.addresses import service_range
 from tests.e2e.cli_runner import Cli, cluster
-from tests.load import Account, load
+from tests.load import Account, Connection, load
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 MANIFEST = """apiVersion: apps/v1
@@ -93,3 +98,60 @@ def test_a_rollout_drops_no_request(
     print(account)
     assert account.failures == []
     assert account.answers.keys() == {"v1", "v2"}
+
+
+def test_services_go_on_without_agent_and_without_server(cli: Cli) -> None:
+    """Both are killed. What is open stays open, what is new is led; when they are back, changes are led again."""
+    cli.ok("apply", "-f", "-", stdin=MANIFEST.format(replicas=2, surge=1, unavailable=0))
+    cli.ok("rollout", "status", "deploy/web", "--timeout=120s")
+    vip, known = address(cli), pids(cli)
+    url = f"http://{vip}/version"
+    account, kept = Account(), Account()
+
+    async def scenario() -> None:
+        done, open_one = asyncio.Event(), Connection(vip, 80)
+        assert await open_one.ask("/version", keep=True) == "v1"
+        async with asyncio.TaskGroup() as tasks:
+            for one, keep in ((account, False), (kept, True)):
+                tasks.create_task(load(url, one, clients=1, keep=keep, enough=done.is_set))
+            for part in ("agent", "server"):
+                os.kill(known[part], signal.SIGKILL)
+                await more(account)
+            await asyncio.to_thread(cli.ok, "up", "--port=0")
+            assert await open_one.ask("/version", keep=True) == "v1"
+            await asyncio.to_thread(cli.ok, "scale", "deploy/web", "--replicas=3")
+            await asyncio.to_thread(cli.ok, "rollout", "status", "deploy/web", "--timeout=120s")
+            await more(account)
+            done.set()
+            await open_one.close()
+
+    asyncio.run(scenario())
+    assert account.failures == kept.failures == []
+    assert kept.again == 0
+    assert f"{vip} . tcp . 80 : goto tcp-spread-3" in ruleset()
+    cli.ok("delete", "deploy/web", "svc/web")
+
+
+async def more(account: Account) -> None:
+    until = account.requests + 100
+    while account.requests < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+def pids(cli: Cli) -> dict[str, int]:
+    return {part["name"]: part["pid"] for part in cli.ok("status", "-o", "json").json()["parts"]}
+
+
+def test_down_takes_the_rules_away(tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", f"--service-cidr={service_range()}") as cli:
+        vip = cli.ok("get", "service", "kubernetes", "-o", "json").json()["spec"]["clusterIP"]
+        eventually(lambda: f"{vip} . tcp . 443" in ruleset())
+        cli.ok("down", "--keep-pods")
+        assert f"{vip} . tcp . 443" in ruleset()
+        cli.ok("down")
+        assert f"{vip} . tcp . 443" not in ruleset()
+
+
+def ruleset() -> str:
+    shown = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True)
+    return shown.stdout
