@@ -28,6 +28,7 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
@@ -42,6 +43,7 @@ from control_plane.controllers import (
     namespace,
     podgc,
     quota,
+    wellknown,
 )
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.configrollout import main as configrollout
@@ -49,8 +51,11 @@ from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.disruption import main as disruption
+from control_plane.controllers.endpointslice import main as endpointslice
 from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
+from control_plane.controllers.nodeipam import main as nodeipam
+from control_plane.controllers.nodeipam.allocation import Parts
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
@@ -120,6 +125,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("cronjob-controller", cronjob.run),
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
+    _recorded("endpoint-slice-controller", endpointslice.run),
     _recorded("disruption-controller", disruption.run),
     _recorded("config-rollout-controller", configrollout.run),
 )
@@ -132,10 +138,12 @@ class NodeOptions:
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
     tolerance: Tolerance = STAY
+    ranges: Parts = nodeipam.WHOLE  # of the pods' addresses
 
     def parts(self) -> tuple[Part, ...]:
         return (
             _recorded("node-controller", partial(nodelifecycle.run, times=self.times)),
+            _recorded("node-ipam-controller", partial(nodeipam.run, parts=self.ranges)),
             _recorded("taint-eviction-controller", tainteviction.run),
             partial(podgc.run, kept=self.kept_pods),
         )
@@ -157,11 +165,13 @@ class Options:
     port: int = 6440  # for client certificates; 0: any
     token_port: int = 6441  # for bearer tokens; 0: any
     advertise: str = ""  # how others reach this machine; empty: the host
+    cluster_domain: str = "cluster.local"  # how the names of Services end
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
+    ranges: Ranges = DEFAULT  # the addresses and node ports of Services
     encryption: EncryptionOptions = EncryptionOptions()
     audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
@@ -197,6 +207,7 @@ async def serve(options: Options) -> None:
                     keys.store,
                     tolerance=options.nodes.tolerance,
                     services=[Encryption(keys)],
+                    ranges=options.ranges,
                     mount_tokens=options.mount_tokens,
                 )
                 running = [
@@ -267,9 +278,10 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
 
         tell_admin()
         parts = await stack.enter_async_context(asyncio.TaskGroup())
+        wanted = (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
+            for part in (*wanted, _well_known(options, ports[1]))
         ]
         running.append(parts.create_task(informers.run()))
         running.append(parts.create_task(keeper.run(tell_admin)))
@@ -295,9 +307,16 @@ def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
     return signer, publisher
 
 
+def _well_known(options: Options, token_port: int) -> Part:
+    """Where programs in pods find this server."""
+    here = wellknown.Here(options.ranges.services, options.advertised, token_port)
+    return partial(wellknown.run, here=here)
+
+
 def _names(options: Options) -> list[str]:
-    """Under which others may look for this server."""
-    given = (options.host, options.advertise, socket.gethostname(), *options.names)
+    """Under which others may look for this server; programs in pods by the Service `kubernetes`."""
+    service = (str(options.ranges.services[1]), *wellknown.names(options.cluster_domain))
+    given = (options.host, options.advertise, socket.gethostname(), *options.names, *service)
     return [name.strip("[]") for name in given if name and name not in EVERYWHERE]
 
 

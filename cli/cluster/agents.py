@@ -41,6 +41,9 @@ def options(layout: Layout, server: str, wishes: Wishes) -> AgentOptions:
         ingress_http_port=wishes.ingress_http_port,
         ingress_https_port=wishes.ingress_https_port,
         lease_period=wishes.lease_period,
+        service_cidr=wishes.service_cidr,
+        cluster_dns=wishes.cluster_dns,
+        cluster_domain=wishes.cluster_domain,
     )
 
 

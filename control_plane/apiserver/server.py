@@ -14,7 +14,7 @@ from api.grpc_server import Admit, Context
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.allocation.allocator import Allocator
-from control_plane.apiserver.allocation.ranges import Ranges
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.allocation.repair import repair
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
 from control_plane.apiserver.authorization import defaults, ingresses
@@ -45,7 +45,6 @@ from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.meta_pb2 import ObjectMeta
 
-RANGES = Ranges()
 UNLOGGED = Trail()  # no audit log
 STOP = 2.0  # seconds that requests on their way get when the server stops
 
@@ -78,7 +77,7 @@ class ApiServer:
         tolerance: Tolerance = KUBERNETES,
         services: Sequence[Service] = (),
         *,
-        ranges: Ranges = RANGES,
+        ranges: Ranges = DEFAULT,
         mount_tokens: bool = False,
     ) -> None:
         """`services`: what else is offered at the same address. `ranges`: the addresses that Services get.

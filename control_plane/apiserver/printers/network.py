@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from api import services
-from control_plane.apiserver.printers.cells import NONE, age
-from control_plane.apiserver.printers.workloads import AGE, NAME, label_text, selector_text
+from control_plane.apiserver.printers.cells import AGE, NAME, NONE, age
+from control_plane.apiserver.printers.workloads import label_text, selector_text
 from control_plane.apiserver.strategy import Cell, Column
 from proto.v1.network_pb2 import (
     EndpointSlice,

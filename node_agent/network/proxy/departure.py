@@ -7,6 +7,9 @@ lets both happen at the same time, and people write `sleep 5` into preStop hooks
 Here the agent waits for the news to have arrived: until the slices that name the pod say so, at some version, and every
 node has reported that its kernel is at this version. That takes a few hundredths of a second. A pod that stands behind
 no service does not wait; and nothing waits longer than some seconds: then it is as in Kubernetes.
+
+What was led to the pod until then is still under way: a moment more, and a request that takes no longer has its answer
+even from a program that ends at once when it is told to.
 """
 
 import asyncio
@@ -23,6 +26,7 @@ from proto.v1.pod_pb2 import Pod
 log = logging.getLogger(__name__)
 
 LONGEST = 3.0  # seconds
+UNDER_WAY = 0.3  # seconds that requests get which have come before
 
 
 class Departures:
@@ -51,6 +55,7 @@ class Departures:
         else:
             if behind:
                 log.warning("pod_ends_while_led_to pod=%s by=%s", about, ",".join(behind))
+            await asyncio.sleep(min(UNDER_WAY, grace / 2))
 
     async def _leaving(self, uid: str) -> int:
         """The version of the slices by which all that name the pod say that it is leaving."""

@@ -1,6 +1,7 @@
 """All of a node that leads connections to services, put together: what it reads, what it writes, whom it tells."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from api.client import Client
 from api.informer import Informer
@@ -22,25 +23,29 @@ def table_name(cluster: str, node: str) -> str:
 class ServiceNetwork:
     """The node's part in the services. `routes` may be asked before it runs: nothing is led yet then."""
 
-    def __init__(self, client: Client, place: Place, keeper: TableKeeper) -> None:
+    def __init__(
+        self, client: Client, node: str, place: Callable[[], Awaitable[Place]], keeper: TableKeeper
+    ) -> None:
+        """`place` answers when it is known which pods are the node's."""
         self.keeper = keeper
+        self._client, self._node, self._place = client, node, place
         self.services = Informer(client, Service)
         self.slices = Informer(client, EndpointSlice)
         self.routes = Departures(self.slices, client)
-        self._proxy = ServiceProxy(self.services, self.slices, place, keeper, forget)
-        self._parts: list[Current] = [self._proxy.current]
-        self._client, self._node = client, place.node
+        self._also: list[Current] = []
 
     def also(self, part: Current) -> None:
         """Somebody else who leads requests to pods: what is reported is how far everybody is."""
-        self._parts.append(part)
+        self._also.append(part)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
-        slowest = Slowest(self._parts)
-        reporter = RulesReporter(self._client, self._node, slowest)
-        loops = (self.services.run, self.slices.run, self.keeper.run, self._proxy.run)
         try:
+            place = await self._place()
+            proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
+            slowest = Slowest((proxy.current, *self._also))
+            reporter = RulesReporter(self._client, self._node, slowest)
+            loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*loops, slowest.run, reporter.run):
                     tasks.create_task(loop())

@@ -46,9 +46,11 @@ def merged(parts: Iterable[Table]) -> Table:
     sets: dict[str, Set] = {}
     elements: dict[str, dict[str, str]] = {}
     chains: dict[str, Chain] = {}
-    for part in reversed(list(parts)):  # so that the first has the last word
-        chains.update(part.chains)
+    parts = list(parts)
+    for part in parts:
         sets.update(part.sets)
+    for part in reversed(parts):  # so that the first has the last word
+        chains.update(part.chains)
         for name, one in part.sets.items():
             elements.setdefault(name, {}).update(one.elements)
     whole = {
