@@ -29,18 +29,21 @@ from node_agent.podnetwork import ImaginedNetwork, WiredNetwork
 from node_agent.pods.disk import Directory, Nowhere
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
+from node_agent.pods.seams import NO_SERVICES
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
 from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
+from node_agent.servicesource import ServiceSource
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.tokens import AccountTokens
 from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import DiskVolumes, NoVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
 
@@ -79,6 +82,7 @@ async def _live(
     about = _describe(options)
     facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
     config = ConfigSource(client)
+    services = ServiceSource(Informer(client, Service), options.data_dir / "services")
     house = _house(options, Gatherer(facts, config, AccountTokens(client)))
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
@@ -98,13 +102,16 @@ async def _live(
                 PodSource(Informer(client, Pod, which)),
                 NodeSource(Informer(client, Node, itself)),
                 config,
+                NO_SERVICES if options.runtime == "hollow" else services,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
             agent.start()
             beats = Heartbeats(client, {options.node: lambda: agent.reporter.node})
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run, config.run)
+            sources = [server.pods.run, server.nodes.run, config.run]
+            if server.services is services:
+                sources.append(services.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, *own):
                 tasks.create_task(loop())
