@@ -25,6 +25,11 @@ def new_uid() -> str:
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
+def draw_suffix() -> str:
+    """What follows a generateName."""
+    return "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
+
+
 def too_long(limit: int) -> str:
     return f"must be no more than {limit} bytes"
 

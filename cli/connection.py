@@ -181,13 +181,14 @@ class Connection:
         """Status and RemoveKey."""
         self._show(method, request)
         with self._errors():
-            return getattr(self._encryption, method)(request, timeout=self.timeout)
+            call = getattr(self._encryption, method)
+            return call(request, timeout=self.timeout, metadata=self.impersonated)
 
     def key_progress(self, method: str, request: Any) -> Iterator[Any]:
         """RotateKey and Reencrypt: report after report."""
         self._show(method, request)
         with self._errors():
-            yield from getattr(self._encryption, method)(request)
+            yield from getattr(self._encryption, method)(request, metadata=self.impersonated)
 
     # Streams into pods
 

@@ -71,18 +71,19 @@ def _content(entry: Mapping[str, Any], key: str, source: str) -> bytes:
             return a2b_base64("".join(str(data).split()), strict_mode=True)
         except NotBase64 as error:
             raise CommandError(f"{source}: {key}-data is not base64: {error}") from None
-    return _read(str(entry[key])) if entry.get(key) else b""
+    return read_file(str(entry[key])) if entry.get(key) else b""
 
 
 def _token(user: Mapping[str, Any]) -> str:
     if user.get(
         "tokenFile"
     ):  # counts more than token, as with kubectl: it is replaced when it gets old
-        return _read(str(user["tokenFile"])).decode(errors="replace").strip()
+        return read_file(str(user["tokenFile"])).decode(errors="replace").strip()
     return str(user.get("token") or "")
 
 
-def _read(path: str) -> bytes:
+def read_file(path: str) -> bytes:
+    """Raises CommandError."""
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -19,6 +19,7 @@ from cli.flags import Parsed
 
 DATA_DIR = "/var/lib/helmling"
 ADMIN = "admin.conf"
+SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}  # what each entry holds
 ADDRESS = re.compile(r"^(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[^]]+\]|[^:/]+):(?P<port>\d+)/?$")
 
 
@@ -127,7 +128,7 @@ def load(files: list[str]) -> Config:
 def _merge(config: Config, content: Mapping[str, Any], path: str) -> None:
     config.paths.append(path)
     config.current = config.current or str(content.get("current-context") or "")
-    for section, inner in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
+    for section, inner in SECTIONS.items():
         named: dict[str, dict[str, Any]] = getattr(config, section)
         for entry in content.get(section) or []:
             found = resolve(entry.get(inner) or {}, os.path.dirname(os.path.abspath(path)))
@@ -141,10 +142,23 @@ def read(path: str) -> dict[str, Any]:
             text = file.read()
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not a kubeconfig: it is no text in UTF-8") from None
     content = _parse(text, path)
     if not isinstance(content, dict) or content.get("kind", "Config") != "Config":
         raise CommandError(f'{path} is not a kubeconfig: expected "kind: Config"')
+    for section, inner in SECTIONS.items():
+        _check_form(content.get(section) or [], f"{path}: {section}", inner)
     return content
+
+
+def _check_form(entries: Any, where: str, inner: str) -> None:
+    form = f"{{name: …, {inner}: …}}"
+    if not isinstance(entries, list):
+        raise CommandError(f"{where} must be a list of {form}")
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get(inner) or {}, dict):
+            raise CommandError(f"{where}[{place}] must be {form}, and its {inner} a map")
 
 
 def _parse(text: str, path: str) -> Any:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", CLUSTER, "Start a cluster on this machine, in the background"),
     "status": ("status", CLUSTER, "Show what runs, where, and how it feels"),
     "down": ("down", CLUSTER, "Stop the cluster on this machine; its state stays"),
+    "lab": ("lab", CLUSTER, "Run a lab: a cluster of several machines on this one"),
     "server": ("server", CLUSTER, "Run the control plane in the foreground"),
     "secrets": ("secrets", CLUSTER, "Encryption at rest: its keys, and changing them"),
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),
@@ -186,14 +187,24 @@ def _tell(error: Exception, words: list[str]) -> int:
 
 def _sentence(error: Exception, words: list[str]) -> str:
     if isinstance(error, UsageError):
-        word = next((word for word in words if word in COMMANDS), "help")
-        see = f"'helmling {word} -h'" if word != "help" else "'helmling help'"
+        asked = _asked(words)
+        see = f"'helmling {asked} -h'" if asked else "'helmling help'"
         return f"error: {error.message}\nSee {see} for help and examples"
     if isinstance(error, CommandError):
         return error.prefix + error.message
     from cli.wording import of_error
 
     return of_error(error)
+
+
+def _asked(words: list[str]) -> str:
+    """The command in this line, with the word that says which of several: `set env`."""
+    place = next((place for place, word in enumerate(words) if word in COMMANDS), None)
+    if place is None:
+        return ""
+    actions = command_named(words[place]).actions
+    action = next((word for word in words[place + 1 :] if word in actions), "")
+    return f"{words[place]} {action}".rstrip()
 
 
 def _flushed(code: int) -> int:

@@ -83,13 +83,16 @@ def to_each(containers: Iterable[Any], obj: Any, change: Callable[[Any], Fields]
     return around(obj, {"containers": [{"name": c.name, **change(c)} for c in containers]})
 
 
-def environment(container: Any, put: Mapping[str, str], remove: Sequence[str]) -> Fields:
-    """Variables set and taken away; one whose value came from elsewhere gets this value instead."""
+def environment(
+    container: Any, put: Mapping[str, str], remove: Sequence[str], refer: Mapping[str, Fields]
+) -> Fields:
+    """Variables set, referred to and taken away; one whose value came from elsewhere gets this value instead."""
     there = {each.name for each in container.env}
     changes: list[Fields] = [
         {"name": key, "value": value, **({"valueFrom": None} if key in there else {})}
         for key, value in put.items()
     ]
+    changes += refer.values()
     changes += [{"name": key, "$patch": "delete"} for key in remove if key in there]
     return {"env": changes} if changes else {}
 
@@ -103,6 +106,12 @@ def listing(container: Any) -> list[str]:
             lines.append(f"{each.name}={each.value}")
         elif source.HasField("fieldRef"):
             lines.append(f"# {each.name} from field path {source.fieldRef.fieldPath}")
+        elif source.HasField("configMapKeyRef"):
+            ref = source.configMapKeyRef
+            lines.append(f"# {each.name} from configmap {ref.name}, key {ref.key}")
+        elif source.HasField("secretKeyRef"):
+            ref = source.secretKeyRef
+            lines.append(f"# {each.name} from secret {ref.name}, key {ref.key}")
         else:
             lines.append(f"# {each.name} from resource field {source.resourceFieldRef.resource}")
     return lines

@@ -10,6 +10,10 @@ from cli.generate import Plain
 
 # What the server has no kinds for, and authorization knows nevertheless.
 SPECIAL = {"users": "", "groups": "", "signers": "certificates.k8s.io"}
+VERBS_OF_RESOURCES = (
+    "*", "get", "delete", "list", "create", "update", "patch", "watch", "proxy", "deletecollection", "use", "bind",
+    "escalate", "impersonate", "approve", "sign", "attest",
+)  # fmt: skip
 VERBS = Flag("verb", "With role, clusterrole: what is allowed: get,list,watch.", form="many")
 RESOURCES = Flag(
     "resource", "With role, clusterrole: with what: pods,deployments.apps,pods/log.", form="many"
@@ -74,15 +78,19 @@ def service_account(_session: Session, name: str) -> Plain:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
 
 
-def _binding(session: Session, kind: str, name: str, role_kind: str, role_name: str) -> Plain:
-    subjects = [
+def subjects(session: Session) -> list[dict[str, str]]:
+    """Whom the flags name."""
+    found = [
         {"kind": word, "apiGroup": RBAC, "name": each}
         for word, flag in (("User", "user"), ("Group", "group"))
         for each in _words(session, flag)
     ]
-    subjects += [_account(text) for text in _words(session, "serviceaccount")]
+    return found + [_account(text) for text in _words(session, "serviceaccount")]
+
+
+def _binding(session: Session, kind: str, name: str, role_kind: str, role_name: str) -> Plain:
     ref = {"apiGroup": RBAC, "kind": role_kind, "name": role_name}
-    return _named(kind, name) | {"subjects": subjects, "roleRef": ref}
+    return _named(kind, name) | {"subjects": subjects(session), "roleRef": ref}
 
 
 def _account(text: str) -> dict[str, str]:
@@ -100,6 +108,9 @@ def _verbs(session: Session) -> list[str]:
     verbs = _words(session, "verb")
     if not verbs:
         raise UsageError("at least one verb must be specified")
+    for verb in verbs:
+        if verb not in VERBS_OF_RESOURCES:
+            session.warn(f"Warning: '{verb}' is not a standard resource verb")
     return ["*"] if "*" in verbs else verbs
 
 

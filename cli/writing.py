@@ -19,7 +19,7 @@ DRY_RUN = Flag(
     "dry-run", "none, server (all checks, nothing is stored) or client (nobody is asked).",
     default="none", bare="unchanged",
 )  # fmt: skip
-NEWLY_WRITTEN = ("created", "configured", "replaced")
+NEWLY_WRITTEN = ("created", "configured", "replaced", "env updated")
 FORCE_HINT = "--dry-run takes client, server or none: --dry-run=server"
 
 

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.client import Client
 from api.recorder import Recorder
@@ -25,7 +25,7 @@ from node_agent.pods.images import ImageKeeper
 from node_agent.pods.manager import PodManager
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
-from node_agent.pods.seams import NO_SERVICES, PodNetwork, Services
+from node_agent.pods.seams import NO_SERVICES, NoRoutes, PodNetwork, Routes, Services
 from node_agent.pods.status import Place
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
@@ -59,6 +59,7 @@ class House:
     disk: PodDisk
     pressure: Callable[[], Pressure] = Pressure
     usage: Callable[[], Usage] | None = None  # of the machine; None: of the pods together
+    routes: Routes = field(default_factory=NoRoutes)
 
 
 class Agent:
@@ -101,6 +102,7 @@ class Agent:
             disk=house.disk,
             node=facts,
             config=server.config,
+            routes=house.routes,
             services=server.services,
         )
 
@@ -123,4 +125,5 @@ class Agent:
         if not trouble and loop.time() - self._images[0] >= IMAGES_EVERY:
             with suppress(RuntimeFailure):  # the next list of containers says the same
                 self._images = (loop.time(), tuple(await self._house.runtime.list_images()))
+        trouble = trouble or self._house.network.trouble
         return NodeHealth(trouble, self._house.pressure(), self._images[1])

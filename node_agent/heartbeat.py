@@ -1,12 +1,13 @@
-"""The node's lease: renewed every ten seconds, it says that the node lives.
+"""The node's lease: renewed every ten seconds (`--lease-period`), it says that the node lives.
 
 One small object, so that a thousand nodes can say so cheaply. Agents that share a process share this loop too: each
-node has its second in every ten, and those of one second go out in one call.
+node has its second of the period, and those of one second go out in one call.
 https://kubernetes.io/docs/concepts/architecture/leases/#node-heart-beats
 """
 
 import asyncio
 import logging
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,16 +21,21 @@ from proto.v1.meta_pb2 import OwnerReference
 log = logging.getLogger(__name__)
 
 NAMESPACE = "kube-node-lease"
-PERIOD, DURATION = 10, 40  # seconds
+PERIOD = 10.0  # seconds between two renewals
+LIVES = 4  # periods, before whoever reads the lease may give up its holder
+AGAIN = 1.0  # seconds, at most, until a renewal that failed is tried again
 
 
 class Heartbeats:
     """Renews the leases of the nodes in `nodes`: name → the Node object as it is now."""
 
-    def __init__(self, client: Client, nodes: Mapping[str, Callable[[], Node]]) -> None:
+    def __init__(
+        self, client: Client, nodes: Mapping[str, Callable[[], Node]], *, period: float = PERIOD
+    ) -> None:
         self._client, self._nodes = client, nodes
+        self._period = period  # seconds
         self._leases: dict[str, Lease] = {}  # as the server last had them
-        self._slots = 1 if len(nodes) == 1 else PERIOD
+        self._slots = 1 if len(nodes) == 1 else max(1, round(period))
 
     async def run(self) -> None:
         """Until cancelled; a renewal that fails is tried again a second later."""
@@ -39,9 +45,9 @@ class Heartbeats:
             mine = {name for name in self._nodes if self._slot(name) == slot} | failed
             failed = await self._renew(sorted(mine)) if mine else set()
             slot = (slot + 1) % self._slots
-            due = max(due + PERIOD / self._slots, loop.time())
+            due = max(due + self._period / self._slots, loop.time())
             if failed and self._slots == 1:
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(min(AGAIN, self._period))
                 due, slot = loop.time(), 0
             else:
                 await asyncio.sleep(due - loop.time())
@@ -75,6 +81,7 @@ class Heartbeats:
             owner = OwnerReference(apiVersion="v1", kind="Node", name=name, uid=node.metadata.uid)
             del lease.metadata.ownerReferences[:]
             lease.metadata.ownerReferences.append(owner)
+        lease.spec.leaseDurationSeconds = math.ceil(LIVES * self._period)
         lease.spec.renewTime.CopyFrom(clock.micro_timestamp())
         return Write("update" if known else "create", lease)
 
@@ -96,5 +103,4 @@ def _new_lease(name: str) -> Lease:
     lease = Lease(apiVersion="coordination.k8s.io/v1", kind="Lease")
     lease.metadata.name, lease.metadata.namespace = name, NAMESPACE
     lease.spec.holderIdentity = name
-    lease.spec.leaseDurationSeconds = DURATION
     return lease

@@ -13,7 +13,7 @@ from api.client import Client
 from api.informer import Informer
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
-from node_agent.heartbeat import Heartbeats
+from node_agent.heartbeat import PERIOD, Heartbeats
 from node_agent.machine import Machine
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.nodesource import NodeSource
@@ -45,6 +45,7 @@ async def run_hollow(
     *,
     runtime: Callable[[str], HollowRuntime] = lambda name: HollowRuntime(),
     started: Callable[[list[Agent]], None] = lambda agents: None,
+    lease_period: float = PERIOD,
 ) -> None:
     """Run these nodes until cancelled. `runtime` makes a node's runtime; `started` is told the agents."""
     config = ConfigSource(client)
@@ -62,7 +63,7 @@ async def run_hollow(
             for name, cidr in zip(names, ranges, strict=False)
         ]
         nodes = dict(zip(names, _nodes(agents), strict=True))
-        beats = Heartbeats(client, nodes)
+        beats = Heartbeats(client, nodes, period=lease_period)
         metrics = MetricsReporter(client, [agent.meter for agent in agents])
         own = (beats.run, metrics.run, config.run)
         for loop in (server.pods.run, server.nodes.run, server.publisher.run, *own):

@@ -25,6 +25,9 @@ from node_agent.credentials import NoIdentity, Refused, client_pair, save, servi
 
 SERVER = "server"  # the file that remembers where the cluster is
 PATIENCE = 10.0  # seconds to connect
+HUNG_UP = (  # what a token gets at the port where certificates are asked for
+    ". Is it the port for tokens (usually 6441)? helmling token create --print-join-command prints the right one"
+)
 DECISION = 300.0  # seconds that the cluster has to decide about a request
 
 
@@ -40,7 +43,6 @@ class Invitation:
 
 async def join(invitation: Invitation, node: str, folder: Path) -> str:
     """Get certificates and keep them in the folder; returns where the API server is. Raises CannotJoin."""
-    host, _, _ = invitation.address.rpartition(":")
     try:
         token = jointoken.parse(invitation.token)
         ca = await asyncio.to_thread(authority_at, invitation.address, token.pin)
@@ -61,7 +63,10 @@ async def join(invitation: Invitation, node: str, folder: Path) -> str:
     except Refused as error:
         raise CannotJoin(f"the cluster refused to let {node} join: {error}") from None
     except ApiError as error:
-        raise CannotJoin(f"cannot join the cluster at {host}: {error.message}") from None
+        hint = HUNG_UP if error.code == "UNAVAILABLE" else ""
+        raise CannotJoin(
+            f"cannot join the cluster at {invitation.address}: {error.message}{hint}"
+        ) from None
     keyfiles.write(folder / SERVER, server.encode())
     return server
 

@@ -4,20 +4,33 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from cli.cluster.layout import POD_CIDR, Layout, Wishes
+from cli.cluster import nameflags
+from cli.cluster.layout import SERVICE_CIDR, Layout, Wishes
+from cli.cluster.serviceflags import network
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
-from cli.commands.up import cidr, hollow_count, machine_name
+from cli.commands.up import (
+    LEASE,
+    cidr,
+    hollow_count,
+    is_ipv4,
+    lease_period,
+    machine_name,
+    port_of,
+)
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.kubeconfig import address_of, data_dir
 
 if TYPE_CHECKING:
     from node_agent.join import Invitation
+    from node_agent.options import AgentOptions, Overlay
 
+OVERLAYS = ("auto", "vxlan", "none")
 HOLLOW = "hollow"  # what hollow nodes are called when nobody gives them a name
 
 
@@ -29,9 +42,12 @@ def run(session: Session) -> int | None:
     count = hollow_count(flags.number("hollow") or 0)
     wishes = Wishes(
         node_name=flags.text("node-name") or (HOLLOW if count else machine_name()),
-        pod_cidr=cidr(flags.text("pod-cidr")),
+        pod_cidr=cidr(flags.text("pod-cidr")) if flags.given("pod-cidr") else "",
         hollow=count,
+        lease_period=lease_period(flags),
+        service_cidr=str(network(flags.text("service-cidr"))),
     )
+    wishes = nameflags.of(flags, wishes)
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -40,10 +56,15 @@ def run(session: Session) -> int | None:
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     server = address_of(flags.text("server"), "--server") if flags.given("server") else ""
+    invitation = _invitation(session)
+    if count and invitation is not None:
+        raise UsageError(
+            "hollow nodes do not join: they are the administrator's, so give them a kubeconfig (--kubeconfig=FILE)"
+        )
     if count:
         asyncio.run(_hollow(session, server, wishes))
     else:
-        asyncio.run(_real(layout, server, wishes, _invitation(session)))
+        asyncio.run(_real(_told(session, layout, server, wishes), layout, invitation))
     return 0
 
 
@@ -56,15 +77,24 @@ def _invitation(session: Session) -> "Invitation | None":
     return Invitation(address_of(where, "--join"), token) if where else None
 
 
-async def _real(
-    layout: Layout, server: str, wishes: Wishes, invitation: "Invitation | None"
-) -> None:
+def _told(session: Session, layout: Layout, server: str, wishes: Wishes) -> "AgentOptions":
     from cli.cluster.agents import options
+
+    address, overlay = session.flags.text("node-ip"), session.flags.text("overlay")
+    if address and not is_ipv4(address):
+        raise UsageError(f"--node-ip={address} is no IPv4 address")
+    if overlay not in OVERLAYS:
+        raise UsageError(f"--overlay must be one of {', '.join(OVERLAYS)}, not {overlay}")
+    told = options(layout, server, wishes)
+    port = port_of(session.flags, "port")
+    return replace(told, node_ip=address, port=port, overlay=cast("Overlay", overlay))
+
+
+async def _real(told: "AgentOptions", layout: Layout, invitation: "Invitation | None") -> None:
     from cli.cluster.membership import become_member
     from node_agent.credentials import NoIdentity
     from node_agent.main import serve
 
-    told = options(layout, server, wishes)
     try:
         await serve(await become_member(layout, told, invitation))
     except NoIdentity as error:
@@ -87,7 +117,7 @@ async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         names = hollow_names(wishes.node_name, wishes.hollow)
-        herd = tasks.create_task(run_hollow(client, names))
+        herd = tasks.create_task(run_hollow(client, names, lease_period=wishes.lease_period))
         following = tasks.create_task(follow_admin(session.flags, admin, client.become))
         await enough.wait()
         herd.cancel()
@@ -95,8 +125,8 @@ async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
 
 
 AGENT = Command(
-    usage="agent [--join=HOST:PORT --token=TOKEN] [--server=HOST:PORT] [--node-name=NAME] [--pod-cidr=CIDR] "
-    "[--hollow=N] [--data-dir=DIR]",
+    usage="agent [--join=HOST:PORT --token=TOKEN] [--server=HOST:PORT] [--node-name=NAME] [--node-ip=ADDRESS] "
+    "[--overlay=auto|vxlan|none] [--hollow=N] [--data-dir=DIR]",
     about="Run a node's agent in the foreground: it starts the containers of the pods that are bound to its "
     "node, and reports on them.\n\n"
     "The first start needs an identity: beside a control plane (in the same --data-dir) the node gets one from it; "
@@ -109,14 +139,25 @@ AGENT = Command(
   helmling agent --join=192.168.1.10:6441 --token=HL1…
 
   # 100 hollow nodes for a control plane on another port
-  helmling agent --hollow=100 --server=127.0.0.1:7000""",
+  helmling agent --hollow=100 --server=127.0.0.1:7000
+
+  # In a lab, with helmling server --node-monitor-period=1s --node-monitor-grace-period=3s
+  helmling agent --lease-period=1s""",
     run=run,
     tidies_up=True,
     flags=(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
-        Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
+        Flag("node-ip", "This machine's address for others; default: the one it has towards the server."),
+        Flag("port", "Where the API server finds the agent, for logs and exec; 0: any free port.", form="number",
+             default="0"),
+        Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
+        Flag("overlay", "How pods reach those of other nodes: auto (plainly on the same segment, else through VXLAN), "
+             "vxlan (always), none (never).", default="auto"),
+        Flag("service-cidr", "The addresses of Services, as the server was told.", default=SERVICE_CIDR),
+        *nameflags.FLAGS,
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
+        LEASE,
         LOG_LEVEL,
     ),
 )  # fmt: skip

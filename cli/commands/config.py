@@ -6,6 +6,7 @@ from typing import Any
 
 from cli import kubeconfig
 from cli.command import Command, Session
+from cli.credentials import read_file
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag, switch
 from cli.output import chosen, table
@@ -148,8 +149,7 @@ def _files_of(session: Session, keys: tuple[str, ...]) -> dict[str, str]:
         if not flags.given(key):
             continue
         path = os.path.abspath(flags.text(key))
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_file(path)
         if flags.on("embed-certs"):
             found[f"{key}-data"] = b2a_base64(content, newline=False).decode()
         else:

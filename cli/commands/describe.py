@@ -6,7 +6,7 @@ This module reads; cli/describe/ makes the lines.
 from typing import Any
 
 from api import services
-from api.errors import NotFound
+from api.errors import Forbidden, NotFound
 from api.kinds import Kind, find
 from cli.command import Command, Session
 from cli.commands.events import about, section
@@ -48,11 +48,17 @@ def lines(session: Session, kind: Kind, obj: Any) -> list[str]:
     """The description of one object."""
     told = _described(session, kind, obj)
     if session.flags.on("show-events") and kind.name != "Event":
-        meta = obj.metadata
-        told += section(
-            about(session.server, meta.namespace, kind.name, meta.name, _uid(kind, meta))
-        )
+        told += _events(session, kind, obj.metadata)
     return told
+
+
+def _events(session: Session, kind: Kind, meta: Any) -> list[str]:
+    """The object is worth telling even to those who may not see what happened to it."""
+    try:
+        found = about(session.server, meta.namespace, kind.name, meta.name, _uid(kind, meta))
+    except Forbidden as error:
+        return [f"Events:  <not shown: {error.message}>"]
+    return section(found)
 
 
 def _uid(kind: Kind, meta: Any) -> str:

@@ -45,11 +45,14 @@ FLAGS = (
     Flag("sort-by", "Sort by the field that this JSONPath finds: '{.metadata.name}'."),
     switch("show-labels", "Show all labels as the last column."),
     Flag("label-columns", "Show these labels as columns: -L app,tier.", "L", "many"),
+    Flag("subresource", "A part of the named objects: status, scale."),
     switch("ignore-not-found", "It is no error if an object does not exist."),
     switch("show-kind", "Show the kind before each name."),
     switch("allow-missing-template-keys", "Kept for kubectl's sake: missing fields print nothing.", default=True),
     switch("server-print", "Kept for kubectl's sake: the server always prints the tables.", default=True),
 )  # fmt: skip
+
+PARTS = ("status", "scale")
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ def run(session: Session) -> int | None:
     wants = wanted(session.args)
     output = chosen.read(session.flags.text("output"))
     _check(session, wants)
-    if output.is_table:
+    if output.is_table and session.flags.text("subresource") != "scale":
         return _tables(session, wants, output)
     from cli.commands.getobjects import objects
 
@@ -104,6 +107,11 @@ def _check(session: Session, wants: Sequence[Wanted]) -> None:
                 )
         if flags.given("all-namespaces"):
             raise UsageError("a resource cannot be retrieved by name across all namespaces")
+    part = flags.text("subresource")
+    if part and part not in PARTS:
+        raise UsageError(f'invalid subresource value: "{part}". Must be one of {", ".join(PARTS)}')
+    if part and (_watches(session) or not all(each.names for each in wants)):
+        raise UsageError("--subresource is of objects that are named, and not watched")
     if _watches(session) and (len(wants) != 1 or len(wants[0].names) > 1):
         raise UsageError("watch is only supported on individual resources and resource collections")
 
@@ -123,10 +131,10 @@ def _tables(session: Session, wants: Sequence[Wanted], output: chosen.Output) ->
     last: Page | None = None
     for want in wants:
         for name in want.names or ("",):
-            page = last = _list(session, want, name)
-            if name and not page.rows:
+            try:
+                page = last = _list(session, want, name)
+            except NotFound as error:
                 if not session.flags.on("ignore-not-found"):
-                    error = NotFound(f'{want.kind.full_name} "{name}" not found')
                     session.warn(f"Error from server (NotFound): {error.message}")
                     code = 1
                 continue
@@ -141,12 +149,19 @@ def _tables(session: Session, wants: Sequence[Wanted], output: chosen.Output) ->
 
 
 def _list(session: Session, want: Wanted, name: str) -> Page:
-    """Everything, page after page; a name is looked up as the only row of a list."""
+    """Everything, page after page; or the table of one object. Raises NotFound."""
     flags = session.flags
+    # A watch goes on from the version of a list; that of the object may be too old for it.
+    by_field = bool(name) and _watches(session)
     request = ListRequest(
-        target=target_of(want.kind, scope(session, want.kind)),
+        target=target_of(
+            want.kind,
+            scope(session, want.kind),
+            "" if by_field else name,
+            flags.text("subresource") if name else "",
+        ),
         labelSelector=flags.text("selector"),
-        fieldSelector=f"metadata.name={name}" if name else flags.text("field-selector"),
+        fieldSelector=f"metadata.name={name}" if by_field else flags.text("field-selector"),
         asTable=True,
         includeObject="Object" if flags.text("sort-by") else "Metadata",
     )
@@ -157,6 +172,8 @@ def _list(session: Session, want: Wanted, name: str) -> Page:
         page.wide = [column.priority > 0 for column in definitions] or page.wide
         page.rows += answer.table.rows
         page.version = answer.metadata.resourceVersion
+    if name and not page.rows:
+        raise NotFound(f'{want.kind.full_name} "{name}" not found')
     return page
 
 

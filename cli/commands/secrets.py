@@ -58,6 +58,8 @@ def _print(session: Session, found: Any) -> None:
 def _remarks(found: Any) -> list[str]:
     """What the administrator should know beyond the table."""
     said = []
+    if found.refused:
+        said.append(f"The file was changed, and is not in use as it is now: {found.refused}")
     if found.unfinished:
         steps = "".join(f"\n  {step}" for step in found.unfinished)
         said.append(

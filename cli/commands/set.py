@@ -1,10 +1,10 @@
-"""`helmling set image|env|resources`: the fields that change most often, without an editor and without a patch."""
+"""`helmling set image|env|resources|serviceaccount|subject`: what changes most often, without an editor or a patch."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from cli import podtemplate, subcommands
+from cli import envsources, podtemplate, rights, subcommands, subjects
 from cli.command import Command, Session
 from cli.commands.label import split
 from cli.errors import CommandError, UsageError
@@ -53,14 +53,14 @@ def image(session: Session) -> int:
 def env(session: Session) -> int:
     flags = session.flags
     words, changes = split([*session.args, *filter(None, _given(flags.many("env")))])
-    pattern = flags.text("containers")
+    pattern, refer = flags.text("containers"), envsources.read(session)
 
     def patch(obj: Any) -> podtemplate.Fields:
         found = podtemplate.chosen(obj, pattern)
         for container in () if flags.on("overwrite") else found:
-            _keep({each.name: each.value for each in container.env}, changes.put)
+            _keep({each.name: each.value for each in container.env}, [*changes.put, *refer])
         return podtemplate.to_each(
-            found, obj, lambda c: podtemplate.environment(c, changes.put, changes.remove)
+            found, obj, lambda c: podtemplate.environment(c, changes.put, changes.remove, refer)
         )
 
     def show(kind: Any, obj: Any) -> None:
@@ -69,8 +69,10 @@ def env(session: Session) -> int:
 
     if flags.on("list"):
         return each(session, named(session, words), show)
-    if not changes.patch():
-        raise UsageError("at least one environment variable must be provided: KEY=VALUE, or KEY-")
+    if not changes.patch() and not refer:
+        raise UsageError(
+            "at least one environment variable must be provided: KEY=VALUE, KEY-, or --from=secret/NAME"
+        )
     return _change(session, words, patch, "env updated")
 
 
@@ -80,7 +82,7 @@ def _given(flags: Sequence[str]) -> Iterator[str]:
         yield from sys.stdin.read().split("\n") if text == "-" else (text,)
 
 
-def _keep(present: dict[str, str], put: Any) -> None:
+def _keep(present: dict[str, str], put: Iterable[str]) -> None:
     """Raises CommandError when a variable is there already."""
     for key in put:
         if key in present:
@@ -115,6 +117,23 @@ def resources(session: Session) -> int:
     return _change(session, session.args, patch, "resource requirements updated")
 
 
+def service_account(session: Session) -> int:
+    *words, name = session.args or [""]
+    if not name:
+        raise UsageError("which account? helmling set serviceaccount deployment/web robot")
+    spec = {"serviceAccountName": name, "serviceAccount": name}
+    return _change(
+        session, words, lambda obj: podtemplate.around(obj, spec), "serviceaccount updated"
+    )
+
+
+def subject(session: Session) -> int:
+    wishes = subjects.wished(session)
+    return _change(
+        session, session.args, lambda obj: subjects.added(obj, wishes), "subjects updated"
+    )
+
+
 ACTIONS = {
     "image": Action(image, COMMON),
     "env": Action(
@@ -125,6 +144,7 @@ ACTIONS = {
             Flag("env", "A variable to set: KEY=VALUE; with - they come from standard input.", "e", "many"),
             switch("list", "Show the variables as they would be, and change nothing."),
             switch("overwrite", "Change variables that are there already.", default=True),
+            *envsources.FLAGS,
         ),
     ),
     "resources": Action(
@@ -136,12 +156,14 @@ ACTIONS = {
             Flag("requests", "What is set aside for a container: cpu=100m,memory=256Mi."),
         ),
     ),
+    "serviceaccount": Action(service_account, COMMON),
+    "subject": Action(subject, (*COMMON, *rights.SUBJECT_FLAGS)),
 }  # fmt: skip
 SET = Command(
-    usage="set (image | env | resources) (TYPE NAME | TYPE/NAME | -f FILENAME) CHANGES [flags]",
-    about="Set specific features on objects.\n\nIn whatever holds containers or makes pods. In a Deployment, each "
-    "change begins a rollout.\nWith --local and -o yaml, a file is changed "
-    "without a server.",
+    usage="set (image | env | resources | serviceaccount | subject) (TYPE NAME | TYPE/NAME | -f FILENAME) CHANGES "
+    "[flags]",
+    about="Set specific features on objects.\n\nIn whatever holds containers or makes pods; subjects in bindings. In a "
+    "Deployment, each change begins a rollout.\nWith --local and -o yaml, a file is changed without a server.",
     examples="""  # Another image for a container, or for all of them
   helmling set image deployment/web web=helmling/hello:v2
   helmling set image deployment/web '*=helmling/hello:v2'
@@ -154,6 +176,14 @@ SET = Command(
   # The variables of this shell that begin with APP_
   env | grep ^APP_ | helmling set env deployment/web -e -
 
+  # Variables from the keys of a ConfigMap or a Secret
+  helmling set env deployment/web --from=configmap/app
+  helmling set env deployment/web --from=secret/db --keys=password --prefix=DB_
+
+  # Who its pods are, and who else has a role
+  helmling set serviceaccount deployment/web robot
+  helmling set subject rolebinding/jane-reads --user=joe --serviceaccount=default:robot
+
   # Change a manifest without a server
   helmling set image -f web.yaml web=helmling/hello:v2 --local -o yaml
 
@@ -163,5 +193,14 @@ SET = Command(
     flags=subcommands.all_flags(ACTIONS),
     actions=tuple(ACTIONS),
     complete="resources",
-    kinds=("Pod", "ReplicaSet", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob"),
+    kinds=(
+        "Pod",
+        "ReplicaSet",
+        "Deployment",
+        "DaemonSet",
+        "StatefulSet",
+        "Job",
+        "CronJob",
+        *subjects.BINDINGS,
+    ),
 )

@@ -6,7 +6,6 @@ resourceVersion has made the decision on the base of that version, so it is told
 between kinds is in their Strategy.
 """
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +14,7 @@ from api import clock, kinds
 from api.client import ORDINARY, Delete
 from api.errors import Invalid
 from api.kinds import Kind
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS, new_uid
+from api.names import draw_suffix, new_uid
 from control_plane.apiserver import binding as bindings
 from control_plane.apiserver import deletion, metadata, refusals, scaling, unreadable
 from control_plane.apiserver.admission import FREE, Admission, Terms
@@ -23,6 +22,7 @@ from control_plane.apiserver.allocation.allocator import Allocator
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
+from control_plane.apiserver.progress import Progress
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.store.contract import ABSENT, Conflict, Item, Store
@@ -88,6 +88,7 @@ class Registry:
         self._admission = admission
         self._allocator = allocator
         self.metrics = metrics
+        self.progress = Progress()  # of the nodes' kernels
 
     def strategy(self, kind: Kind) -> Strategy:
         return self._strategies[kind]
@@ -142,10 +143,7 @@ class Registry:
         raise AssertionError("the last attempt has returned or raised")
 
     def _identify(self, obj: Any) -> None:
-        suffix = ""
-        if not obj.metadata.name:
-            letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-            suffix = "".join(letters)
+        suffix = "" if obj.metadata.name else draw_suffix()
         metadata.prepare_create(obj, uid=new_uid(), stamp=clock.timestamp(), suffix=suffix)
 
     async def _create_once(self, kind: Kind, obj: Any, dry_run: bool) -> Stored | Item:

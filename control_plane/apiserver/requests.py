@@ -9,14 +9,14 @@ from api import kinds
 from api.client import Delete
 from api.errors import BadRequest, NotFound
 from api.kinds import Kind
-from control_plane.apiserver import refusals
+from control_plane.apiserver import refusals, tables
 from control_plane.apiserver.registry import Place
 from control_plane.apiserver.selection import Chosen, choose
 from control_plane.apiserver.strategy import Strategy
 from proto.v1.meta_pb2 import DeleteOptions
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import Eviction
-from proto.v1.service_pb2 import Target, WriteOptions
+from proto.v1.service_pb2 import ListRequest, Target, WriteOptions
 
 VALIDATION = ("", "Strict", "Warn", "Ignore")
 
@@ -49,6 +49,20 @@ def place_of(target: Target) -> Place:
     if kind.namespaced and not target.namespace:
         raise BadRequest(f"{kind.full_name} live in namespaces: send the namespace")
     return Place(kind, target.namespace, target.name, target.subresource)
+
+
+def row_of(request: ListRequest) -> Place:
+    """The one object that a list with a name is about. Raises NotFound, BadRequest."""
+    if not request.asTable:
+        raise BadRequest(
+            "a collection has no name: select by metadata.name instead, or get the object"
+        )
+    if request.labelSelector or request.fieldSelector or request.continueToken:
+        raise BadRequest("a table of one object has neither selectors nor pages")
+    if request.target.subresource not in ("", "status"):
+        raise BadRequest("a table shows objects, and not what is behind them: get it instead")
+    tables.check_include(request.includeObject)
+    return place_of(request.target)
 
 
 def chosen_by(strategy: Strategy, request: Any) -> Chosen:

@@ -39,6 +39,10 @@ class CannotWrite(Exception):
     """The file, or an object; the message says why."""
 
 
+class Refused(Exception):
+    """The file was changed and is of no use; the message says how."""
+
+
 class Shared(Exception):
     """One server alone may not decide this; the message says what to do."""
 
@@ -63,6 +67,7 @@ class KeyKeeper:
         self.path = path
         self.shared = shared  # other servers may use the store, each with a file of its own
         self._stamp = keyfile.stamp(path)  # of the version that the store uses
+        self.refused = ""  # why the file as it is now is not in use; "": it is
         self._changing = asyncio.Lock()  # of the file and the ring, together
 
     @classmethod
@@ -117,11 +122,13 @@ class KeyKeeper:
         try:
             ring = Ring(keyfile.read(self.path))
             lost = (await self.census()).lost
+            await self._check_keeps(ring, len(lost))
             await self.store.use(ring)
             for place, _ in lost:
                 await self._bring_back(place)
             self._tell_lost(await self.census())
         except (CannotOpen, FileNotFoundError) as error:
+            self.refused = str(error)
             log.warning(
                 "encryption_configuration_refused going_on_with=the_last error=%r", str(error)
             )
@@ -129,7 +136,30 @@ class KeyKeeper:
             self._stamp = None  # once more at the next look
             log.warning("encryption_configuration_unchecked error=%r", str(error))
         else:
+            self.refused = ""
             log.info("encryption_configuration_read file=%s", self.path)
+
+    async def _check_keeps(self, ring: Ring, lost: int) -> None:
+        """More objects than these must not become unreadable. Raises CannotOpen.
+
+        A file without a key that objects are under (an old copy, most likely) is the last moment at which that key can
+        be saved, as nobody else may have it. So it is written beside the file.
+        """
+        then = (await census.take(self.store.inner, ring)).lost
+        if len(then) <= lost:
+            return
+        kept = self.path.with_name(f"{self.path.name}.last")
+        try:
+            keyfile.write(kept, self.configuration)
+        except OSError as error:
+            raise CannotOpen(
+                f"{self.path} lacks keys that {len(then)} objects need, and the keys in use cannot be "
+                f"written to {kept}: {error.strerror}. Do not stop the server before the file has them again"
+            ) from None
+        raise CannotOpen(
+            f"{self.path} lacks keys that {len(then)} objects need ({then[0][1]}). Those in use are in {kept}: take "
+            "from there what is missing. To give these objects up, restart the server"
+        )
 
     async def _bring_back(self, place: str) -> None:
         """What can be read again is written again: caches and watchers were shown something else in its place."""
@@ -152,7 +182,8 @@ class KeyKeeper:
     async def rotate(self, *, only_server: bool = False) -> AsyncGenerator[Progress, None]:
         """To a new key; or the rest of a rotation that has begun.
 
-        Raises NothingToRotate, Shared, Busy, CannotWrite. `only_server`: somebody says that no other uses the store.
+        Raises NothingToRotate, Refused, Shared, Busy, CannotWrite. `only_server`: somebody says that no other uses
+        the store.
         """
         if self.shared and not only_server:
             raise Shared(
@@ -169,7 +200,7 @@ class KeyKeeper:
                     yield progress
 
     async def reencrypt(self) -> AsyncGenerator[Progress, None]:
-        """Whatever is not under the key that writes. Raises Busy, CannotWrite."""
+        """Whatever is not under the key that writes. Raises Refused, Busy, CannotWrite."""
         async with self._alone():
             steps = plan.reencryption(await self.census())
             async with aclosing(self._perform(steps)) as reports:
@@ -177,7 +208,7 @@ class KeyKeeper:
                     yield progress
 
     async def remove(self, name: str) -> None:
-        """Raises StillNeeded, Busy, CannotWrite."""
+        """Raises StillNeeded, Refused, Busy, CannotWrite."""
         async with self._alone():
             await self._forget()  # or the past would need the key
             found = await self.census()
@@ -189,6 +220,10 @@ class KeyKeeper:
             raise Busy("the keys are being changed already: wait until that has ended")
         async with self._changing:
             await self._look_again()  # the file may be newer than our last look
+            if self.refused:  # whoever changed it would lose his change, and not know
+                raise Refused(
+                    f"{self.refused}\nThe server goes on with what it read last. Mend the file first"
+                )
             yield
 
     async def _perform(self, steps: list[Step]) -> AsyncGenerator[Progress, None]:

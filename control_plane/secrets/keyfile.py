@@ -22,7 +22,7 @@ HEAD = """\
 # Without this file nobody reads them again: keep a copy, but not where a copy of the store is.
 """
 
-Stamp = tuple[int, int, int]  # differs between any two versions of a file
+Stamp = tuple[int, int, int]  # differs between any two versions of a file, and of who may read it
 
 
 def read(path: Path) -> Configuration:
@@ -71,7 +71,7 @@ def stamp(path: Path) -> Stamp | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_ctime_ns, found.st_size
 
 
 def new_key(name: str) -> Key:

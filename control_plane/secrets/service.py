@@ -21,7 +21,7 @@ from control_plane.apiserver.trail import Trail
 from control_plane.secrets import plan
 from control_plane.secrets.ciphers import IDENTITY
 from control_plane.secrets.configuration import Rule
-from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress, Shared
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress, Refused, Shared
 from control_plane.secrets.plan import Census, NothingToRotate, StillNeeded
 from control_plane.secrets.resources import named
 from proto.v1 import service_pb2 as pb
@@ -31,6 +31,7 @@ REFUSALS: dict[type[BaseException], type[ApiError]] = {
     StillNeeded: Conflict,
     Shared: BadRequest,
     Busy: Conflict,
+    Refused: Conflict,
     CannotWrite: Internal,
 }
 
@@ -113,6 +114,7 @@ def status(keeper: KeyKeeper, census: Census) -> pb.EncryptionStatus:
         lost=[pb.LostObject(object=named(key), why=why) for key, why in census.lost],
         unfinished=[str(step) for step in steps],
         shared=keeper.shared,
+        refused=keeper.refused,
     )
 
 

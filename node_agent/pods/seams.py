@@ -10,6 +10,10 @@ from proto.v1.pod_pb2 import Pod
 class PodNetwork(Protocol):
     """Gives pods addresses and connects their network namespaces. All verbs may be repeated."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no pod can be connected; "": they can."""
+
     def adopt(self, addresses: Mapping[str, str], ports: Iterable[HostPort]) -> None:
         """What is in use already, addresses by pod uid: told once, before anything else."""
 
@@ -29,6 +33,23 @@ class PodNetwork(Protocol):
 
     async def detach(self, pod_uid: str) -> None:
         """Unwire it and give the address back; no-op when gone."""
+
+
+class Routes(Protocol):
+    """The ways that lead to a pod: what all nodes' kernels do with connections to services."""
+
+    async def left(self, pod: Pod, grace: float) -> None:
+        """Until no kernel leads new connections to the pod, which is to end, any more.
+
+        Returns after some seconds in any case, and before the grace period (seconds) is over. Never fails.
+        """
+
+
+class NoRoutes:
+    """Where no kernel leads anything."""
+
+    async def left(self, pod: Pod, grace: float) -> None:
+        """At once."""
 
 
 class Events(Protocol):

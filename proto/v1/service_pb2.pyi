@@ -208,6 +208,32 @@ class ReportMetricsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RulesReport(_message.Message):
+    __slots__ = ("node", "version")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    version: int
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ReportRulesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AwaitRulesRequest(_message.Message):
+    __slots__ = ("version", "timeoutMilliseconds")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUTMILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    timeoutMilliseconds: int
+    def __init__(self, version: _Optional[int] = ..., timeoutMilliseconds: _Optional[int] = ...) -> None: ...
+
+class AwaitRulesResponse(_message.Message):
+    __slots__ = ("behind",)
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    behind: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, behind: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class VersionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -341,7 +367,7 @@ class EncryptionStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EncryptionStatus(_message.Message):
-    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared")
+    __slots__ = ("file", "rules", "plain", "behind", "lost", "unfinished", "shared", "refused")
     FILE_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +375,7 @@ class EncryptionStatus(_message.Message):
     LOST_FIELD_NUMBER: _ClassVar[int]
     UNFINISHED_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     file: str
     rules: _containers.RepeatedCompositeFieldContainer[EncryptionRule]
     plain: int
@@ -356,7 +383,8 @@ class EncryptionStatus(_message.Message):
     lost: _containers.RepeatedCompositeFieldContainer[LostObject]
     unfinished: _containers.RepeatedScalarFieldContainer[str]
     shared: bool
-    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ...) -> None: ...
+    refused: str
+    def __init__(self, file: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[EncryptionRule, _Mapping]]] = ..., plain: _Optional[int] = ..., behind: _Optional[int] = ..., lost: _Optional[_Iterable[_Union[LostObject, _Mapping]]] = ..., unfinished: _Optional[_Iterable[str]] = ..., shared: _Optional[bool] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class EncryptionRule(_message.Message):
     __slots__ = ("resources", "keys")

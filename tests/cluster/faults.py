@@ -2,16 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from api.client import Client
 from api.errors import Unavailable
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.whole import Cluster, Parts, Runtimes, all_parts, run, usual
+from tests.cluster.whole import Cluster, Parts, Runtimes, Wrap, run
 
 VERBS = ("get", "list", "create", "update", "patch", "delete", "bind", "batch", "get_scale", "update_scale")  # fmt: skip
 Fault = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Coroutine[Any, Any, Any]]
 Life = Callable[[Cluster], Coroutine[Any, Any, None]]
+
+
+class Where(TypedDict, total=False):
+    """What a life is lived in; see `whole.run`. One node, unless it says otherwise."""
+
+    nodes: int
+    runtime: Runtimes
+    parts: Parts
 
 
 class FaultyAt:
@@ -44,15 +52,21 @@ async def reply_lost(call: Any) -> Any:
     raise Unavailable("injected: the reply was lost")
 
 
-def live(
-    life: Life,
-    at: int,
-    fault: Fault,
-    *,
-    nodes: int = 1,
-    runtime: Runtimes = usual,
-    parts: Parts = all_parts,
-) -> int:
+def fail_at_every_call(life: Life, fault: Fault, *, least: int = 0, **where: Unpack[Where]) -> None:
+    """For every N: the controllers' N-th call goes through `fault`. In a life without, they make more than `least`."""
+    total = _live(life, 0, fault, **where)
+    assert total > least
+    for n in range(1, total + 1):
+        _live(life, n, fault, **where)
+
+
+def crash_at_every_call(life: Life, **where: Unpack[Where]) -> None:
+    """For every N: after their N-th call the controllers are no more, and there are others."""
+    for n in range(1, _live(life, 0, request_lost, **where) + 1):
+        _crash(life, n, **where)
+
+
+def _live(life: Life, at: int, fault: Fault, **where: Unpack[Where]) -> int:
     """How many calls the controllers made. `at` 0: no call is hit."""
     clients: list[FaultyAt] = []
 
@@ -60,14 +74,11 @@ def live(
         clients.append(FaultyAt(client, at, fault))
         return clients[0]
 
-    run(life, nodes=nodes, wrap=wrap, runtime=runtime, parts=parts)
+    _run(life, wrap, **where)
     return clients[0].calls
 
 
-def crash(
-    life: Life, n: int, *, nodes: int = 1, runtime: Runtimes = usual, parts: Parts = all_parts
-) -> None:
-    """After their n-th call the controllers are no more, and there are others."""
+def _crash(life: Life, n: int, **where: Unpack[Where]) -> None:
     crashed = asyncio.Event()
 
     async def die(call: Any) -> Any:
@@ -88,7 +99,12 @@ def crash(
     def wrap(client: Client) -> Any:
         return FaultyAt(client, n, die)
 
-    run(scenario, nodes=nodes, wrap=wrap, runtime=runtime, parts=parts)
+    _run(scenario, wrap, **where)
+
+
+def _run(life: Life, wrap: Wrap, **where: Unpack[Where]) -> None:
+    here: Where = {"nodes": 1, **where}
+    run(life, wrap=wrap, **here)
 
 
 async def watch_pods(world: Cluster, seen: Callable[[list[Pod]], None]) -> asyncio.Task[None]:

@@ -22,16 +22,18 @@ class Traffic:
 
     def __init__(self, cores: float = 0.0) -> None:
         self.cores = cores
-        self._runtimes: list[HollowRuntime] = []
+        self._runtimes: dict[
+            str, HollowRuntime
+        ] = {}  # by node; that of a node that is made anew is another
 
     def runtime(self, name: str) -> HollowRuntime:
-        self._runtimes.append(HollowRuntime(load=self.share))
-        return self._runtimes[-1]
+        self._runtimes[name] = made = HollowRuntime(load=self.share)
+        return made
 
     def share(self, spec: ContainerSpec) -> Load:
         running = [
             status
-            for runtime in self._runtimes
+            for runtime in self._runtimes.values()
             for status in runtime._containers.values()
             if status.state == "running" and status.name == "app"
         ]

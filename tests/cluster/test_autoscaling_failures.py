@@ -5,6 +5,7 @@ in its policy's 40 seconds; only a controller that begins anew has forgotten how
 """
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,13 @@ from control_plane.controllers.hpa import main as autoscalers
 from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.apps_pb2 import Deployment
 from proto.v1.policy_pb2 import HorizontalPodAutoscaler
-from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+)
 from tests.cluster.test_autoscaling import Traffic, autoscaler, size, web
 from tests.cluster.whole import Cluster, only
 
@@ -40,6 +47,7 @@ async def has(world: Cluster, wanted: int) -> bool:
 
 
 async def one_load(world: Cluster, traffic: Traffic, *, patient: bool = True) -> None:
+    traffic.cores = 4.0
     sizes: list[tuple[float, int]] = []
     recording = world.tasks.create_task(_record(world.client, sizes))
     await asyncio.sleep(0)
@@ -62,28 +70,14 @@ async def one_load(world: Cluster, traffic: Traffic, *, patient: bool = True) ->
         assert sizes[2][0] - sizes[1][0] >= PERIOD - 1
 
 
-def life(traffic: Traffic, *, patient: bool) -> Life:
-    async def scenario(world: Cluster) -> None:
-        await one_load(world, traffic, patient=patient)
-
-    return scenario
-
-
-def live_with(at: int, fault: Fault) -> int:
-    """How many calls the controllers made."""
-    traffic = Traffic(4.0)
-    return live(life(traffic, patient=True), at, fault, runtime=traffic.runtime, parts=PARTS)
-
-
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    total = live_with(0, fault)
-    assert total > 50
-    for n in range(1, total + 1):
-        live_with(n, fault)
+    traffic = Traffic()
+    life = partial(one_load, traffic=traffic)
+    fail_at_every_call(life, fault, least=50, runtime=traffic.runtime, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    for n in range(1, live_with(0, request_lost) + 1):
-        traffic = Traffic(4.0)
-        crash(life(traffic, patient=False), n, runtime=traffic.runtime, parts=PARTS)
+    traffic = Traffic()
+    life = partial(one_load, traffic=traffic, patient=False)
+    crash_at_every_call(life, runtime=traffic.runtime, parts=PARTS)

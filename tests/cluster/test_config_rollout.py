@@ -5,12 +5,23 @@ from typing import Any
 
 import pytest
 
+from control_plane.controllers.configrollout import main as configrollouts
 from control_plane.controllers.configrollout.plan import HASH, SEEN, WANTED
+from control_plane.controllers.deployment import main as deployments
+from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.apps_pb2 import DaemonSet, Deployment, StatefulSet
 from proto.v1.config_pb2 import ConfigMap, Secret
 from proto.v1.meta_pb2 import ObjectMeta
-from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost
-from tests.cluster.whole import Cluster, deployment, run
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+)
+from tests.cluster.whole import Cluster, deployment, only, run
+
+PARTS = only(configrollouts, deployments, replicasets)
 
 
 def config(color: str) -> ConfigMap:
@@ -156,13 +167,9 @@ async def one_life(world: Cluster) -> None:
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    """For every N, the controllers' N-th call."""
-    total = live(one_life, 0, fault)
-    for n in range(1, total + 1):
-        live(one_life, n, fault)
+    fail_at_every_call(one_life, fault, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
     """The note and the rollout are one write: a crash cannot come between."""
-    for n in range(1, live(one_life, 0, request_lost) + 1):
-        crash(one_life, n)
+    crash_at_every_call(one_life, parts=PARTS)

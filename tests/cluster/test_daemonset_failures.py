@@ -12,7 +12,15 @@ from control_plane.controllers.daemonset import main as daemonsets
 from proto.v1.apps_pb2 import ControllerRevision, DaemonSet
 from proto.v1.pod_pb2 import Pod
 from tests.cluster.daemons import Watched, complete, daemonset, roll, until_on
-from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost, watch_pods
+from tests.cluster.faults import (
+    Fault,
+    Life,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+    watch_pods,
+)
 from tests.cluster.whole import Cluster, only
 
 PARTS = only(daemonsets)
@@ -59,14 +67,9 @@ WAYS = pytest.mark.parametrize(
 @WAYS
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault, nodes: int, life: Life) -> None:
-    total = live(life, 0, fault, nodes=nodes, parts=PARTS)
-    assert total > 20
-    for n in range(1, total + 1):
-        live(life, n, fault, nodes=nodes, parts=PARTS)
+    fail_at_every_call(life, fault, least=20, nodes=nodes, parts=PARTS)
 
 
 @WAYS
 def test_controllers_that_crash_at_any_call_are_followed_by_others(nodes: int, life: Life) -> None:
-    total = live(life, 0, request_lost, nodes=nodes, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(life, n, nodes=nodes, parts=PARTS)
+    crash_at_every_call(life, nodes=nodes, parts=PARTS)

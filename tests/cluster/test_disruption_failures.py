@@ -15,7 +15,15 @@ from control_plane.controllers.nodelifecycle.times import Times
 from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import PodDisruptionBudget
-from tests.cluster.faults import Fault, Life, crash, live, reply_lost, request_lost, watch_pods
+from tests.cluster.faults import (
+    Fault,
+    Life,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+    watch_pods,
+)
 from tests.cluster.machines import Machines
 from tests.cluster.test_disruption import budget, shows
 from tests.cluster.whole import Cluster, deployment, is_ready, only
@@ -101,14 +109,9 @@ LIVES = pytest.mark.parametrize(("life", "nodes"), [(evictions, 1), (silence, 0)
 @LIVES
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(life: Life, nodes: int, fault: Fault) -> None:
-    total = live(life, 0, fault, nodes=nodes, parts=parts)
-    assert total > 30
-    for n in range(1, total + 1):
-        live(life, n, fault, nodes=nodes, parts=parts)
+    fail_at_every_call(life, fault, least=30, nodes=nodes, parts=parts)
 
 
 @LIVES
 def test_controllers_that_crash_at_any_call_are_followed_by_others(life: Life, nodes: int) -> None:
-    total = live(life, 0, request_lost, nodes=nodes, parts=parts)
-    for n in range(1, total + 1):
-        crash(life, n, nodes=nodes, parts=parts)
+    crash_at_every_call(life, nodes=nodes, parts=parts)

@@ -15,8 +15,9 @@ from control_plane.apiserver.unreadable import ANNOTATION
 from control_plane.secrets import keeper as keepers
 from control_plane.secrets import keyfile
 from control_plane.secrets.configuration import PLAIN, Configuration, Key
-from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress
+from control_plane.secrets.keeper import Busy, CannotWrite, KeyKeeper, Progress, Refused
 from control_plane.secrets.plan import StillNeeded
+from control_plane.secrets.service import status
 from control_plane.secrets.store import EncryptedStore
 from control_plane.store.contract import CannotOpen, Store
 from control_plane.store.memory import MemoryStore
@@ -285,9 +286,63 @@ def test_a_file_that_went_wrong_is_not_taken(
             await until(lambda: "encryption_configuration_refused" in caplog.text)
             assert keeper.configuration is before
             await running.client.create(secret())
-            keyfile.write(path, configuration(key("next")))
-            await until(lambda: keeper.configuration == configuration(key("next")))
+            mended = configuration(key("next"), *before.rules[0].keys)
+            keyfile.write(path, mended)
+            await until(lambda: keeper.configuration == mended)
             following.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_file_without_a_key_that_is_needed_is_not_taken(tmp_path: Path) -> None:
+    """An old copy of the file, put back after a rotation: the new key is in no file any more, but the server has it."""
+
+    async def main() -> None:
+        path = tmp_path / "encryption.yaml"
+        async with world(MemoryStore(), path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            await running.client.create(secret())
+            old = path.read_text()
+            await rotate(keeper)
+            new, used = path.read_text(), keeper.configuration
+            following = tasks.create_task(keeper.follow(look=0.01))
+            path.write_text(old)
+            await until(lambda: "lacks keys that 1 objects need" in keeper.refused)
+            assert keeper.configuration is used
+            assert await secrets(running)
+            kept = tmp_path / "encryption.yaml.last"
+            assert kept.read_text() == new
+            assert kept.stat().st_mode & 0o077 == 0
+            keyfile.write(path, used)
+            await until(lambda: not keeper.refused)
+            assert not (await keeper.census()).lost
+            following.cancel()
+
+    asyncio.run(main())
+
+
+def test_keys_do_not_change_while_the_file_is_of_no_use(tmp_path: Path) -> None:
+    """A rotation would write over what somebody has changed there, before he learns of his mistake."""
+
+    async def main() -> None:
+        path = tmp_path / "encryption.yaml"
+        async with world(MemoryStore(), path) as (running, keeper):
+            await running.client.create(secret())
+            good = path.read_text()
+            for spoil, told in (
+                (lambda: path.write_text("resources: 7"), "resources: must be a list"),
+                (lambda: path.chmod(0o644), "chmod 600"),
+            ):
+                spoil()
+                broken = path.read_text()
+                for change in (rotate(keeper), said(keeper.reencrypt()), keeper.remove("key")):
+                    with pytest.raises(Refused, match=told):
+                        await change
+                assert path.read_text() == broken
+                assert told in status(keeper, await keeper.census()).refused
+                path.chmod(0o600)
+                path.write_text(good)
+            await rotate(keeper)
+            assert status(keeper, await keeper.census()).refused == ""
 
     asyncio.run(main())
 

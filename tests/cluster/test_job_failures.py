@@ -16,7 +16,14 @@ from node_agent.runtime.model import ContainerSpec
 from proto.v1.batch_pb2 import CronJob, CronJobSpec, Job
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, Pod
-from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost, watch_pods
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+    watch_pods,
+)
 from tests.cluster.whole import Cluster, only
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -95,13 +102,8 @@ async def _is_over(world: Cluster) -> bool:
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    total = live(one_slot, 0, fault, runtime=runtime, parts=PARTS)
-    assert total > 15
-    for n in range(1, total + 1):
-        live(one_slot, n, fault, runtime=runtime, parts=PARTS)
+    fail_at_every_call(one_slot, fault, least=15, runtime=runtime, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    total = live(one_slot, 0, request_lost, runtime=runtime, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(one_slot, n, runtime=runtime, parts=PARTS)
+    crash_at_every_call(one_slot, runtime=runtime, parts=PARTS)

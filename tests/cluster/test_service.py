@@ -260,6 +260,29 @@ def test_tables() -> None:
     run(scenario)
 
 
+def test_the_table_of_one_object() -> None:
+    """A list with a name is a get that is shown as a row; it is never more than that."""
+
+    async def scenario(world: World, stub: Any) -> None:
+        for name in ("web", "other"):
+            await world.client.create(pod(name))
+        one = pb.Target(resource="pods", namespace="default", name="web")
+        reply = await stub.List(pb.ListRequest(target=one, asTable=True))
+        assert [row.cells[0].string_value for row in reply.table.rows] == ["web"]
+        missing = pb.Target(resource="pods", namespace="default", name="none")
+        for refused, code in (
+            (pb.ListRequest(target=one), grpc.StatusCode.INVALID_ARGUMENT),
+            (pb.ListRequest(target=one, asTable=True, labelSelector="a=b"), grpc.StatusCode.INVALID_ARGUMENT),
+            (pb.ListRequest(target=one, asTable=True, includeObject="All"), grpc.StatusCode.INVALID_ARGUMENT),
+            (pb.ListRequest(target=missing, asTable=True), grpc.StatusCode.NOT_FOUND),
+        ):  # fmt: skip
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.List(refused)
+            assert caught.value.code() == code
+
+    run(scenario)
+
+
 def test_a_watched_table() -> None:
     async def scenario(world: World, stub: Any) -> None:
         await world.client.create(pod())

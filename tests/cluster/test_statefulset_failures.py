@@ -14,7 +14,13 @@ from api.client import Client, Selection
 from control_plane.controllers.statefulset import main as statefulsets
 from proto.v1.apps_pb2 import ControllerRevision, StatefulSet
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+)
 from tests.cluster.whole import Cluster, only, statefulset
 
 PARTS = only(statefulsets)
@@ -78,15 +84,8 @@ async def _nothing(world: Cluster) -> bool:
     [(request_lost, "OrderedReady"), (reply_lost, "OrderedReady"), (reply_lost, "Parallel")],
 )
 def test_any_call_that_fails_is_healed(fault: Fault, policy: str) -> None:
-    life = partial(one_life, policy=policy)
-    total = live(life, 0, fault, parts=PARTS)
-    assert total > 30
-    for n in range(1, total + 1):
-        live(life, n, fault, parts=PARTS)
+    fail_at_every_call(partial(one_life, policy=policy), fault, least=30, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    life = partial(one_life, policy="OrderedReady")
-    total = live(life, 0, request_lost, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(life, n, parts=PARTS)
+    crash_at_every_call(partial(one_life, policy="OrderedReady"), parts=PARTS)

@@ -14,7 +14,14 @@ from control_plane.controllers.deployment import notes
 from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.apps_pb2 import Deployment, ReplicaSet
 from proto.v1.pod_pb2 import Pod
-from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost, watch_pods
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+    watch_pods,
+)
 from tests.cluster.whole import Cluster, deployment, only
 
 PARTS = only(deployments, replicasets)
@@ -45,16 +52,11 @@ async def _nothing(world: Cluster) -> bool:
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    total = live(one_life, 0, fault, parts=PARTS)
-    assert total > 30
-    for n in range(1, total + 1):
-        live(one_life, n, fault, parts=PARTS)
+    fail_at_every_call(one_life, fault, least=30, parts=PARTS)
 
 
 def test_controllers_that_crash_at_any_call_are_followed_by_others() -> None:
-    total = live(one_life, 0, request_lost, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(one_life, n, parts=PARTS)
+    crash_at_every_call(one_life, parts=PARTS)
 
 
 async def a_rollback(world: Cluster) -> None:
@@ -82,6 +84,4 @@ async def a_rollback(world: Cluster) -> None:
 
 
 def test_a_rollback_happens_once_whoever_crashes() -> None:
-    total = live(a_rollback, 0, request_lost, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(a_rollback, n, parts=PARTS)
+    crash_at_every_call(a_rollback, parts=PARTS)

@@ -173,3 +173,31 @@ def test_a_pod_has_an_account_and_its_token(hollow: Cli) -> None:
     assert pod["spec"]["serviceAccountName"] == "default"
     [volume] = pod["spec"]["volumes"]
     assert volume["name"].startswith("kube-api-access-")
+
+
+def test_who_may_get_one_object_sees_it_in_every_form(hollow: Cli) -> None:
+    """`get NAME` takes the verb get for that name: no list, no events."""
+    hollow.ok("create", "secret", "generic", "hers", "--from-literal=a=b")
+    hollow.ok("create", "secret", "generic", "his", "--from-literal=a=b")
+    hollow.ok("create", "role", "hers", "--verb=get", "--resource=secrets", "--resource-name=hers")
+    hollow.ok("create", "rolebinding", "hers", "--role=hers", "--user=gina")
+    assert hollow.ok("get", "secret", "hers", "--as=gina").lines()[1].split()[0] == "hers"
+    assert hollow.ok("get", "secret", "hers", "-o", "name", "--as=gina").out == "secret/hers\n"
+    told = hollow.ok("describe", "secret", "hers", "--as=gina").out
+    assert "a:  1 bytes" in told
+    assert "Events:  <not shown: events is forbidden" in told
+    refused = hollow.fails("get", "secret", "his", "--as=gina")
+    assert 'secrets "his" is forbidden: User "gina" cannot get resource "secrets"' in refused
+    assert 'cannot list resource "secrets"' in hollow.fails("get", "secrets", "--as=gina")
+    gone = hollow.fails("get", "secret", "nobodys")
+    assert gone == 'Error from server (NotFound): secrets "nobodys" not found\n'
+    hollow.ok("get", "secret", "nobodys", "--ignore-not-found")
+
+
+def test_the_keys_are_for_whom_one_asks_as(hollow: Cli) -> None:
+    """--as counts for every call: a command that left it out would do as the administrator what jane may not."""
+    before = hollow.ok("secrets", "status").out
+    for words in (("status",), ("rotate-key",), ("reencrypt",), ("remove-key", "key")):
+        refused = hollow.fails("secrets", *words, "--as=jane")
+        assert 'User "jane" cannot see or change the encryption keys' in refused
+    assert hollow.ok("secrets", "status").out == before

@@ -69,8 +69,12 @@ def test_a_denied_request_stays_denied(hollow: Cli) -> None:
 
 
 def test_join_tokens(hollow: Cli) -> None:
-    token = hollow.ok("token", "create", "--ttl=1h", "--description=under the desk").out.strip()
+    made = hollow.ok("token", "create", "--ttl=1h", "--description=under the desk")
+    token = made.out.strip()
     assert token.startswith("HL1")
+    assert f" --token={token}\n" in made.err, (
+        "the line for the other machine, beside what a script reads"
+    )
     listed = hollow.ok("token", "list").out
     name, _, secret = token.rpartition("::")[2].partition(".")
     assert name in listed
@@ -117,6 +121,43 @@ def test_kubeconfigs_that_cannot_be_trusted(
 def test_users_without_an_identity(hollow: Cli, tmp_path: Path, user: str, told: str) -> None:
     cluster = "server: https://127.0.0.1:1\n    certificate-authority-data: eA=="
     assert told in hollow.fails("get", "nodes", f"--kubeconfig={written(tmp_path, cluster, user)}")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff\xfe", "is no text in UTF-8"),
+        (b"clusters: here", "clusters must be a list of {name: …, cluster: …}"),
+        (b"users: 5", "users must be a list"),
+        (b"users: [jane]", "users[0] must be {name: …, user: …}"),
+        (b"contexts: [{name: x, context: [c]}]", "contexts[0] must be"),
+    ],
+)
+def test_kubeconfigs_of_another_form(
+    hollow: Cli, tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "conf"
+    path.write_bytes(content)
+    for words in (("get", "nodes"), ("config", "view"), ("config", "set-context", "y", "--user=u")):
+        assert told in hollow.fails(*words, f"--kubeconfig={path}")
+    assert path.read_bytes() == content
+
+
+def test_credentials_from_a_file_that_is_not_there(hollow: Cli) -> None:
+    said = hollow.fails("config", "set-credentials", "jane", "--client-certificate=/no/where")
+    assert said == "error: cannot read /no/where: No such file or directory\n"
+
+
+def test_what_cannot_join_says_so_at_once(hollow: Cli, tmp_path: Path) -> None:
+    """Nothing waits for what will never come."""
+    assert "--ttl is how long" in hollow.fails("token", "create", "--ttl=-1h")
+    token = hollow.ok("token", "create").out.strip()
+    address = of_file(str(hollow.data_dir / "admin.conf")).address
+    machine = Cli(tmp_path)
+    join = ("agent", f"--join={address}", f"--token={token}", "--node-name=late")
+    assert "hollow nodes do not join" in machine.fails(*join, "--hollow=2")
+    assert "Is it the port for tokens (usually 6441)?" in machine.fails(*join)
+    assert not list(tmp_path.iterdir())
 
 
 def written(folder: Path, cluster: str, user: str) -> Path:

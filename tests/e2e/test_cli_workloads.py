@@ -201,6 +201,87 @@ def test_set_changes_whatever_makes_pods(cli: Cli, kind: str) -> None:
     cli.ok("delete", which)
 
 
+def test_set_env_from_a_secret_and_back(cli: Cli) -> None:
+    """The variable refers to the key; no value is copied, and what it was before is gone."""
+    cli.ok(
+        "create",
+        "secret",
+        "generic",
+        "keys",
+        "--from-literal=db-user=u",
+        "--from-literal=db.user=v",
+    )
+    cli.ok("create", "configmap", "keys", "--from-literal=level=debug")
+    cli.ok("create", "deployment", "taker", "--image=helmling/hello:v1")
+    which = "deployment/taker"
+    made = cli.ok("set", "env", which, "--from=secret/keys", "--keys=db-user", "--prefix=A_")
+    assert made.out == "deployment.apps/taker env updated\n"
+    assert "environment variables from Secrets can be seen on the node" in made.err
+    listed = cli.ok("set", "env", which, "--list", "--from=configmap/keys").lines()
+    assert listed[1:] == ["# A_DB_USER from secret keys, key db-user", "# LEVEL from configmap keys, key level"]  # fmt: skip
+    cli.ok("set", "env", which, "A_DB_USER=plain")
+    assert cli.ok("set", "env", which, "--list").lines()[1:] == ["A_DB_USER=plain"]
+    cli.ok("set", "env", which, "--from=configmap/keys", "--prefix=A_DB_")
+    cli.ok("set", "env", which, "--from=secret/keys", "--keys=db-user", "--prefix=A_")
+    env = cli.ok("get", which, "-o", "jsonpath={.spec.template.spec.containers[0].env}").json()
+    assert {
+        "name": "A_DB_USER",
+        "valueFrom": {"secretKeyRef": {"name": "keys", "key": "db-user"}},
+    } in env
+    for words, told in {
+        ("--from=secret/keys",): "two keys of secret/keys would be the variable DB_USER",
+        ("--from=secret/keys", "--keys=db-usr"): 'secret/keys has no key "db-usr", did you mean "db-user"?',
+        ("--from=secret/nobodys",): 'secrets "nobodys" not found',
+        ("--from=secrets",): "--from takes one ConfigMap or Secret",
+        ("--from=pod/web",): "--from takes one ConfigMap or Secret",
+        ("A=1", "--prefix=X"): "--prefix says more about --from",
+        (): "See 'helmling set env -h'",
+    }.items():  # fmt: skip
+        assert told in cli.fails("set", "env", which, *words)
+    after = cli.ok("get", which, "-o", "jsonpath={.spec.template.spec.containers[0].env}").json()
+    assert after == env
+    cli.ok("delete", which, "secret/keys", "configmap/keys")
+
+
+def test_get_a_part_of_an_object(cli: Cli) -> None:
+    cli.ok("create", "deployment", "parts", "--image=helmling/hello:v1", "--replicas=0")
+    part = ("get", "deployment/parts", "--subresource=scale")
+    assert [line.split() for line in cli.ok(*part).lines()] == [
+        ["NAME", "DESIRED", "AVAILABLE"],
+        ["parts", "0", "0"],
+    ]
+    assert cli.ok(*part, "-o", "json").json()["kind"] == "Scale"
+    assert cli.ok("get", "deploy", "parts", "--subresource=status").lines()[1].split()[0] == "parts"
+    for words, told in (
+        (("deploy", "parts", "--subresource=spec"), 'invalid subresource value: "spec"'),
+        (("deploy", "--subresource=scale"), "--subresource is of objects that are named"),
+        (("configmap/kube-root-ca.crt", "--subresource=scale"), "Error from server"),
+    ):
+        assert told in cli.fails("get", *words)
+    cli.ok("delete", "deployment/parts")
+
+
+def test_set_serviceaccount_and_subject(cli: Cli) -> None:
+    cli.ok("create", "deployment", "who", "--image=helmling/hello:v1", "--replicas=0")
+    said = cli.ok("set", "serviceaccount", "deployment/who", "robot").out
+    assert said == "deployment.apps/who serviceaccount updated\n"
+    account = "jsonpath={.spec.template.spec.serviceAccountName}"
+    assert cli.ok("get", "deployment/who", "-o", account).out == "robot"
+    cli.ok("create", "rolebinding", "reads", "--clusterrole=view", "--user=jane")
+    said = cli.ok(
+        "set", "subject", "rolebinding/reads", "--user=jane,joe", "--serviceaccount=a:b"
+    ).out
+    assert said == "rolebinding.rbac.authorization.k8s.io/reads subjects updated\n"
+    names = "jsonpath={.subjects[*].name}"
+    assert cli.ok("get", "rolebinding/reads", "-o", names).out == "jane joe b"
+    assert cli.ok("set", "subject", "rolebinding/reads", "--user=joe").out == ""
+    assert "only supported for RoleBindings" in cli.fails(
+        "set", "subject", "deployment/who", "--user=x"
+    )
+    assert "at least one value of user, group" in cli.fails("set", "subject", "rolebinding/reads")
+    cli.ok("delete", "deployment/who", "rolebinding/reads")
+
+
 def test_a_file_is_changed_without_a_server(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "tidy.yaml"
     file.write_text(CRONJOB)

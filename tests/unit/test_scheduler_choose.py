@@ -33,16 +33,16 @@ key = st.sampled_from([HOST, ZONE, "rack"])
 scope: Any = st.sampled_from(
     [{}, {"namespaces": ["other"]}, {"namespaceSelector": {"matchLabels": {"team": "b"}}}]
 )
-
-
-@st.composite
-def term(draw: Any) -> dict[str, Any]:
-    extra = draw(st.sampled_from([{}, {"matchLabelKeys": ["v"]}, {"mismatchLabelKeys": ["v"]}]))
-    own = {"labelSelector": draw(selector), "topologyKey": draw(key)}
-    return {**own, **draw(scope), **extra}
-
-
-weighted = st.builds(lambda w, t: {"weight": w, "podAffinityTerm": t}, st.integers(1, 9), term())
+extra: Any = st.sampled_from([{}, {"matchLabelKeys": ["v"]}, {"mismatchLabelKeys": ["v"]}])
+# Strategies are made here, once: to make and check one costs more than to draw from it.
+term = st.builds(
+    lambda e, ls, k, sc: {"labelSelector": ls, "topologyKey": k, **sc, **e},
+    extra,
+    selector,
+    key,
+    scope,
+)
+weighted = st.builds(lambda w, t: {"weight": w, "podAffinityTerm": t}, st.integers(1, 9), term)
 expression = st.sampled_from(
     [
         {"key": "disk", "operator": "In", "values": ["ssd"]},
@@ -65,6 +65,12 @@ by_name = st.builds(
     st.lists(expression, max_size=1),
 )
 node_term = st.one_of(by_label, by_label, by_name)
+wish = st.builds(lambda w, t: {"weight": w, "preference": t}, st.integers(1, 9), node_term)
+few_terms, few_weighted = st.lists(term, max_size=1), st.lists(weighted, max_size=2)
+few_wishes, some_node_terms = (
+    st.lists(wish, max_size=2),
+    st.lists(node_term, min_size=1, max_size=2),
+)
 
 
 @st.composite
@@ -76,15 +82,13 @@ def affinity(draw: Any) -> dict[str, Any]:
     for name in ("podAffinity", "podAntiAffinity"):
         if draw(st.booleans()):
             found[name] = {
-                required: draw(st.lists(term(), max_size=1)),
-                preferred: draw(st.lists(weighted, max_size=2)),
+                required: draw(few_terms),
+                preferred: draw(few_weighted),
             }
     if draw(st.booleans()):
-        wish = st.builds(lambda w, t: {"weight": w, "preference": t}, st.integers(1, 9), node_term)
-        found["nodeAffinity"] = {preferred: draw(st.lists(wish, max_size=2))}
+        found["nodeAffinity"] = {preferred: draw(few_wishes)}
         if draw(st.booleans()):
-            terms = draw(st.lists(node_term, min_size=1, max_size=2))
-            found["nodeAffinity"][required] = {"nodeSelectorTerms": terms}
+            found["nodeAffinity"][required] = {"nodeSelectorTerms": draw(some_node_terms)}
     return found
 
 
@@ -119,67 +123,93 @@ ports = st.sampled_from(
 )
 
 
+container = st.fixed_dictionaries(
+    {
+        "name": st.just("c"),
+        "image": st.sampled_from(["web", "db:1"]),
+        "ports": ports,
+        "resources": st.fixed_dictionaries(
+            {
+                "requests": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "cpu": st.sampled_from(["100m", "1500m"]),
+                        "memory": st.sampled_from(["64Mi", "3Gi"]),
+                        "example.com/gpu": st.just("1"),
+                    },
+                )
+            }
+        ),
+    }
+)
+simple: Any = st.fixed_dictionaries(
+    {
+        "labels": labels,
+        "namespace": st.sampled_from(list(NAMESPACES)),
+        "owner": st.sampled_from(["", "rs1", "rs2"]),
+        "terminating": st.sampled_from([False, False, False, True]),
+        "containers": st.lists(container, min_size=1, max_size=1),
+        "tolerations": st.lists(toleration, max_size=1),
+    }
+)
+few_spreads, a_few_affinities = st.lists(spread, max_size=2), affinity()
+
+
 @st.composite
 def pods(draw: Any) -> Pod:
-    container = {"name": "c", "image": draw(st.sampled_from(["web", "db:1"])), "ports": draw(ports)}
-    requests = st.fixed_dictionaries(
-        {},
-        optional={
-            "cpu": st.sampled_from(["100m", "1500m"]),
-            "memory": st.sampled_from(["64Mi", "3Gi"]),
-            "example.com/gpu": st.just("1"),
-        },
-    )
-    container["resources"] = {"requests": draw(requests)}
-    simple = draw(st.booleans())
-    return pod(
-        labels=draw(labels),
-        namespace=draw(st.sampled_from(list(NAMESPACES))),
-        owner=draw(st.sampled_from(["", "rs1", "rs2"])),
-        terminating=draw(st.sampled_from([False, False, False, True])),
-        containers=[container],
-        tolerations=draw(st.lists(toleration, max_size=1)),
-        affinity={} if simple else draw(affinity()),
-        topologySpreadConstraints=[] if simple else draw(st.lists(spread, max_size=2)),
-    )
+    fields = draw(simple)
+    if draw(st.booleans()):
+        return pod(**fields)
+    spreads = draw(few_spreads)
+    return pod(**fields, affinity=draw(a_few_affinities), topologySpreadConstraints=spreads)
+
+
+taint = st.sampled_from(
+    [
+        {"key": "gpu", "value": "yes", "effect": "NoSchedule"},
+        {"key": "slow", "effect": "PreferNoSchedule"},
+        {"key": "old", "effect": "PreferNoSchedule"},
+    ]
+)
+image = st.sampled_from(
+    [{"names": ["web"], "sizeBytes": "900000000"}, {"names": ["db:1"], "sizeBytes": "90000000"}]
+)
+of_nodes: Any = st.fixed_dictionaries(
+    {
+        "cpu": st.sampled_from(["2", "4"]),
+        "memory": st.sampled_from(["4Gi", "8Gi"]),
+        "pods": st.sampled_from(["3", "110"]),
+        "labels": st.fixed_dictionaries(
+            {},
+            optional={
+                ZONE: st.sampled_from(["a", "b"]),
+                "rack": st.sampled_from(["1", "2", "3"]),
+                "disk": st.sampled_from(["ssd", "hdd"]),
+                "cores": st.sampled_from(["2", "8", "many"]),
+            },
+        ),
+        "taints": st.lists(taint, max_size=2, unique_by=lambda t: t["key"]),
+        "unschedulable": st.sampled_from([False] * 5 + [True]),
+        "ready": st.sampled_from(["True"] * 5 + ["False", None]),
+        "images": st.lists(image, max_size=1),
+    },
+    optional={"example.com/gpu": st.just("2")},
+)
+seldom = st.sampled_from([False] * 5 + [True])
 
 
 @st.composite
 def nodes(draw: Any, number: int) -> Node:
-    own = st.fixed_dictionaries(
-        {},
-        optional={
-            ZONE: st.sampled_from(["a", "b"]),
-            "rack": st.sampled_from(["1", "2", "3"]),
-            "disk": st.sampled_from(["ssd", "hdd"]),
-            "cores": st.sampled_from(["2", "8", "many"]),
-        },
-    )
-    taint = st.sampled_from(
-        [
-            {"key": "gpu", "value": "yes", "effect": "NoSchedule"},
-            {"key": "slow", "effect": "PreferNoSchedule"},
-            {"key": "old", "effect": "PreferNoSchedule"},
-        ]
-    )
-    image = st.sampled_from(
-        [{"names": ["web"], "sizeBytes": "900000000"}, {"names": ["db:1"], "sizeBytes": "90000000"}]
-    )
-    found = node(
-        f"n{number}",
-        cpu=draw(st.sampled_from(["2", "4"])),
-        memory=draw(st.sampled_from(["4Gi", "8Gi"])),
-        pods=draw(st.sampled_from(["3", "110"])),
-        labels=draw(own),
-        taints=draw(st.lists(taint, max_size=2, unique_by=lambda t: t["key"])),
-        unschedulable=draw(st.sampled_from([False] * 5 + [True])),
-        ready=draw(st.sampled_from(["True"] * 5 + ["False", None])),
-        images=draw(st.lists(image, max_size=1)),
-        **draw(st.sampled_from([{}, {"example.com/gpu": "2"}])),
-    )
-    if draw(st.sampled_from([False] * 5 + [True])):
+    found = node(f"n{number}", **draw(of_nodes))
+    if draw(seldom):
         found.metadata.labels[HOST] = "n0"  # two nodes that call themselves the same
     return found
+
+
+MANY = 6
+ANY_POD, ANY_NODE = pods(), [nodes(number) for number in range(MANY)]
+SHAPES_OF_PODS = st.lists(ANY_POD, min_size=1, max_size=3)
+ACTIONS = st.sampled_from(["schedule"] * 6 + ["remove", "node", "place", "leave"])
 
 
 class Pair:
@@ -258,11 +288,11 @@ class Pair:
 def test_fast_and_slow_agree(data: st.DataObject) -> None:
     """After any sequence of placements, deletions and changes of nodes: an equally good node, or the same refusals."""
     pair = Pair()
-    for number in range(data.draw(st.integers(1, 5))):
-        pair.set_node(data.draw(nodes(number)))
-    kinds = data.draw(st.lists(pods(), min_size=1, max_size=3))
+    for number in range(data.draw(st.integers(1, MANY - 1))):
+        pair.set_node(data.draw(ANY_NODE[number]))
+    kinds = data.draw(SHAPES_OF_PODS)
     for _ in range(data.draw(st.integers(8, 25))):  # to draw nodes costs more than to use them
-        action = data.draw(st.sampled_from(["schedule"] * 6 + ["remove", "node", "place", "leave"]))
+        action = data.draw(ACTIONS)
         if action == "schedule":
             replica = Pod()
             replica.CopyFrom(data.draw(st.sampled_from(kinds)))
@@ -274,11 +304,11 @@ def test_fast_and_slow_agree(data: st.DataObject) -> None:
         elif action == "remove":
             pair.remove(data.draw(st.integers(0, 50)))
         elif action == "node":
-            pair.set_node(data.draw(nodes(data.draw(st.integers(0, 5)))))
+            pair.set_node(data.draw(ANY_NODE[data.draw(st.integers(0, MANY - 1))]))
         elif action == "leave":
-            pair.remove_node(f"n{data.draw(st.integers(0, 5))}")
+            pair.remove_node(f"n{data.draw(st.integers(0, MANY - 1))}")
         else:  # somebody else puts a pod somewhere, perhaps on a node that we do not know
-            pair.place(data.draw(pods()), f"n{data.draw(st.integers(0, 6))}")
+            pair.place(data.draw(ANY_POD), f"n{data.draw(st.integers(0, MANY))}")
 
 
 def test_the_same_cluster_always_gives_the_same_answer() -> None:

@@ -42,6 +42,13 @@ def of_collection(verb: str, target: Target, fields: str) -> Attributes:
     return Attributes(verb, *where, name=target.name or name, node=node)
 
 
+def of_list(request: Any) -> Attributes:
+    """One object as a row is no more than the object itself: who may get it may see it in a table."""
+    if request.target.name:
+        return of_object("get", request.target)
+    return of_collection("list", request.target, request.fieldSelector)
+
+
 def of_container(verb: str, subresource: str, namespace: str, pod: str) -> Attributes:
     return Attributes(verb, "", "pods", subresource, namespace, pod)
 
@@ -53,7 +60,7 @@ def of_path(path: str, verb: str = "get") -> Attributes:
 # What each call of the service is. None: its items are asked about one by one, or it asks for itself.
 REQUESTS: Mapping[str, Callable[[Any], Attributes] | None] = {
     "Get": lambda request: of_object("get", request.target),
-    "List": lambda request: of_collection("list", request.target, request.fieldSelector),
+    "List": of_list,
     "Watch": lambda request: of_collection("watch", request.target, request.fieldSelector),
     "Create": lambda request: of_create(request.target),
     "Update": lambda request: of_object("update", request.target),
@@ -65,6 +72,8 @@ REQUESTS: Mapping[str, Callable[[Any], Attributes] | None] = {
     "Version": lambda _: of_path("/version"),
     "Batch": None,
     "ReportMetrics": None,
+    "ReportRules": None,
+    "AwaitRules": None,
 }
 ITEMS: Mapping[str, str] = {
     "create": "Create",

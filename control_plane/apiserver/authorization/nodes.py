@@ -44,7 +44,7 @@ RULES = (
     _rule("create update patch", "nodes nodes/status"),
     _rule("create update patch", "events"),
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
-    # It routes to services, answers for their names, and needs other nodes' addresses for that; none of it is secret.
+    # It routes to services and to other nodes' pods, and answers for names; none of it is secret.
     _rule("get list watch", "services nodes"),
     _rule("get list watch", "endpointslices", "discovery.k8s.io"),
     _rule("get list watch", "ingresses ingressclasses networkpolicies", "networking.k8s.io"),

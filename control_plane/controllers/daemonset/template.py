@@ -5,16 +5,11 @@ has been decided already. It is not written into `spec.nodeName`, because a pod 
 nobody would have asked whether there is room.
 """
 
-import random
-
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
-from control_plane.controllers import owners
+from control_plane.controllers.newpod import pod_of
 from control_plane.controllers.revisions import POD_LABEL
 from proto.v1.apps_pb2 import DaemonSet
-from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, Toleration
 
-_PREFIX = 63 - SUFFIX_LENGTH
 _NODE = "node.kubernetes.io/"
 # A daemon stays on a node that is in trouble: it is there to look after it. And it comes to one that is cordoned.
 STAYS = (f"{_NODE}not-ready", f"{_NODE}unreachable")
@@ -25,25 +20,11 @@ NO_NETWORK = f"{_NODE}network-unavailable"  # no hindrance for a pod that has th
 _NAME = "metadata.name"
 
 
-def draw_name(daemonset: DaemonSet) -> str:
-    letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-    return f"{daemonset.metadata.name}-"[:_PREFIX] + "".join(letters)
-
-
 def new_pod(daemonset: DaemonSet, name: str, node: str, digest: str) -> Pod:
     """`digest`: of the revision that the template is."""
-    template = daemonset.spec.template
-    meta = ObjectMeta(
-        name=name,
-        namespace=daemonset.metadata.namespace,
-        generateName=f"{daemonset.metadata.name}-",
-        labels=template.metadata.labels,
-        annotations=template.metadata.annotations,
-        finalizers=template.metadata.finalizers,
-        ownerReferences=[owners.reference_to(daemonset)],
-    )
-    meta.labels[POD_LABEL] = digest
-    pod = Pod(metadata=meta, spec=tolerant(template.spec))
+    pod = pod_of(daemonset, daemonset.spec.template, name)
+    pod.metadata.labels[POD_LABEL] = digest
+    pod.spec.CopyFrom(tolerant(pod.spec))
     required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
     here = NodeSelectorRequirement(key=_NAME, operator="In", values=[node])
     required.ClearField("nodeSelectorTerms")

@@ -7,17 +7,18 @@ refuses, and the loop tries again with what it knows then: a stale view delays a
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from api import clock, controller, kinds
+from api import clock, controller
 from api.client import Client, Delete
 from api.errors import AlreadyExists, ApiError, NotFound
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
+from control_plane.controllers import owners, waking
 from control_plane.controllers.deployment import rollback, template
 from control_plane.controllers.deployment import status as reports
 from control_plane.controllers.deployment.plan import Notes, next_look, plan
 from control_plane.controllers.pods import is_over
+from control_plane.controllers.report import report
 from proto.v1.apps_pb2 import Deployment, DeploymentStatus, ReplicaSet
 from proto.v1.pod_pb2 import Pod
 
@@ -36,21 +37,8 @@ class Deployments:
             owners.index(informer)
 
     def listen(self) -> None:
-        self._deployments.add_handler(self._on_deployment)
-        self._sets.add_handler(self._on_set)
-
-    def _on_deployment(self, _old: Deployment | None, new: Deployment | None) -> None:
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
-
-    def _on_set(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
-        for rs in (old, new):
-            manager = owners.manager_of(rs) if rs is not None else None
-            if rs is not None and manager is not None and manager.kind == "Deployment":
-                self.queue.add(f"{rs.metadata.namespace}/{manager.name}")
-        if new is not None and owners.manager_of(new) is None:
-            for key in owners.wanting(self._deployments, new):
-                self.queue.add(key)
+        self._deployments.add_handler(waking.itself(self.queue))
+        self._sets.add_handler(waking.manager_or_takers(self.queue, self._deployments))
 
     async def reconcile(self, key: str) -> float | None:
         deployment = self._deployments.objects.get(key)
@@ -67,7 +55,7 @@ class Deployments:
         for rs in todo.delete:
             await self._delete(rs)
         deployment = await self._note(deployment, todo.notes)
-        deployment = await self._report(deployment, todo.status)
+        deployment = await report(self.client, deployment, todo.status)
         await self._roll_back(deployment, sets, todo.back)
         return next_look(deployment, todo.status, now)
 
@@ -112,7 +100,7 @@ class Deployments:
         unchanged = DeploymentStatus()
         unchanged.CopyFrom(deployment.status)
         unchanged.collisionCount = status.collisionCount + 1
-        await self._report(deployment, unchanged)
+        await report(self.client, deployment, unchanged)
 
     async def _report_failure(
         self, deployment: Deployment, status: DeploymentStatus, error: ApiError
@@ -127,7 +115,7 @@ class Deployments:
         if reports.has_deadline(deployment):
             reports.set_condition(status, told, clock.now())
             with suppress(ApiError):  # the first error is the one to be told
-                await self._report(deployment, status)
+                await report(self.client, deployment, status)
 
     def _tell(self, deployment: Deployment, name: str, before: int, after: int) -> None:
         if before != after:
@@ -148,15 +136,6 @@ class Deployments:
         patch = {"metadata": {"uid": meta.uid, "annotations": dict(annotations)}}
         return await self.client.patch(Deployment, meta.name, meta.namespace, patch)
 
-    async def _report(self, deployment: Deployment, status: DeploymentStatus) -> Deployment:
-        """The Deployment as it is then."""
-        if status == deployment.status:
-            return deployment
-        copy = Deployment()
-        copy.CopyFrom(deployment)
-        copy.status.CopyFrom(status)
-        return await self.client.update(copy, subresource="status")
-
     async def _roll_back(
         self, deployment: Deployment, sets: list[ReplicaSet], decision: rollback.Decision
     ) -> None:
@@ -171,7 +150,6 @@ class Deployments:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     deployments = Deployments(client, informers, recorder)
-    for kind in (Deployment, ReplicaSet, Pod):
-        await informers.of(kind).wait_synced()
+    await informers.wait_synced(Deployment, ReplicaSet, Pod)
     deployments.listen()
     await controller.run(deployments.queue, deployments.reconcile, name="deployment")

@@ -1,14 +1,12 @@
 """A Job's pod: its name, its index, its finalizer, how often it failed and when it ended."""
 
-import random
 from datetime import datetime
 
 from api import clock
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
-from control_plane.controllers import owners
+from api.names import draw_suffix
+from control_plane.controllers.newpod import pod_of
 from control_plane.controllers.pods import is_ending, is_over
 from proto.v1.batch_pb2 import Job
-from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod
 
 TRACKING = "batch.kubernetes.io/job-tracking"  # a finalizer: the pod has not been counted
@@ -73,7 +71,7 @@ def ended_at(pod: Pod) -> datetime:
 
 def draw_name(job: Job, index: int | None) -> str:
     """`<job>-<letters>` or `<job>-<index>-<letters>`; a long name is cut, the index is not."""
-    letters = "".join(random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH))
+    letters = draw_suffix()
     ending = f"-{letters}" if index is None else f"-{index}-{letters}"
     return job.metadata.name[: LONGEST - len(ending)] + ending
 
@@ -85,17 +83,8 @@ def index_in(name: str) -> int:
 
 def new_pod(job: Job, name: str, index: int | None = None, failures: int = 0) -> Pod:
     """`failures`: of the pods that had the index before."""
-    template = job.spec.template
-    meta = ObjectMeta(
-        name=name,
-        namespace=job.metadata.namespace,
-        generateName=f"{job.metadata.name}-",
-        labels=template.metadata.labels,
-        annotations=template.metadata.annotations,
-        finalizers=[*template.metadata.finalizers, TRACKING],
-        ownerReferences=[owners.reference_to(job)],
-    )
-    pod = Pod(metadata=meta, spec=template.spec)
+    pod = pod_of(job, job.spec.template, name)
+    pod.metadata.finalizers.append(TRACKING)
     if index is not None:
         _number(job, pod, index)
     if job.spec.HasField("backoffLimitPerIndex"):

@@ -7,6 +7,8 @@ and has to be asked for: how fast it may spread is for zones.py to say. Taints t
 from collections.abc import Iterable
 from datetime import datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from api import clock
 from control_plane.controllers.nodelifecycle.health import status_of
 from proto.v1.cluster_pb2 import Node, Taint
@@ -65,9 +67,25 @@ def settled(node: Node, execute: str, now: datetime) -> list[Taint] | None:
     missing = wanted - _places(kept)
     if not missing and len(kept) == len(node.spec.taints):
         return None
-    stamp = clock.timestamp(now)
-    added = [Taint(key=key, effect=effect, timeAdded=stamp) for effect, key in sorted(missing)]
+    added = [
+        Taint(key=key, effect=effect, timeAdded=_since(node, effect, now))
+        for effect, key in sorted(missing)
+    ]
     return [*kept, *added]
+
+
+def _since(node: Node, effect: str, now: datetime) -> Timestamp:
+    """When the patience of the pods began. A node that was not ready and falls silent, or the other way round, has
+    been of no use all the time, so the second NoExecute inherits the first one's time (Kubernetes' taint manager
+    keeps the eviction that it has planned already)."""
+    earlier = [
+        each.timeAdded
+        for each in node.spec.taints
+        if effect == each.effect == "NoExecute"
+        and each.key in OURS[effect]
+        and each.HasField("timeAdded")
+    ]
+    return min(earlier, key=clock.to_datetime, default=clock.timestamp(now))
 
 
 def _places(taints: Iterable[Taint]) -> set[tuple[str, str]]:

@@ -1,38 +1,30 @@
 """The hands of the ReplicaSet controller: read, `plan`, create or delete, report."""
 
-import random
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from api import clock, controller
 from api.client import Client
 from api.informer import Informers
-from api.names import SUFFIX_LENGTH, SUFFIX_LETTERS
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
-from control_plane.controllers.ledger import Ledger
+from control_plane.controllers import owners, waking
+from control_plane.controllers.ledger import Ledger, tell_ledgers
+from control_plane.controllers.memories import Memories
+from control_plane.controllers.newpod import draw_name, pod_of
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_active, is_ending
 from control_plane.controllers.replicaset.plan import (
     ALONE,
     Failure,
     Plan,
-    new_pod,
     next_look,
     plan,
     status_of,
 )
-from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus
+from control_plane.controllers.report import report
+from proto.v1.apps_pb2 import ReplicaSet
 from proto.v1.pod_pb2 import Pod
-
-_PREFIX = 63 - SUFFIX_LENGTH
-
-
-def draw_name(rs: ReplicaSet) -> str:
-    letters = random.choices(SUFFIX_LETTERS, k=SUFFIX_LENGTH)
-    return f"{rs.metadata.name}-"[:_PREFIX] + "".join(letters)
 
 
 @dataclass
@@ -41,8 +33,7 @@ class ReplicaSets:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # By the set's uid; forgotten with the set.
-    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+    ledgers: Memories[Ledger] = field(default_factory=lambda: Memories(Ledger))
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(ReplicaSet), self.informers.of(Pod)
@@ -51,26 +42,10 @@ class ReplicaSets:
         self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
-        self._sets.add_handler(self._on_set)
-        self._pods.add_handler(self._on_pod)
-
-    def _on_set(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
-        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.ledgers.pop(old.metadata.uid, None)
-        if new is not None:
-            self.queue.add(_key(new, new.metadata.name))
-
-    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            manager = owners.manager_of(pod) if pod is not None else None
-            if pod is not None and manager is not None and manager.kind == "ReplicaSet":
-                if ledger := self.ledgers.get(manager.uid):
-                    ending = new is None or is_ending(pod)
-                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
-                self.queue.add(_key(pod, manager.name))
-        if new is not None and owners.manager_of(new) is None:
-            for key in owners.wanting(self._sets, new):
-                self.queue.add(key)
+        self._sets.add_handler(self.ledgers.forget)
+        self._sets.add_handler(waking.itself(self.queue))
+        self._pods.add_handler(tell_ledgers(self.ledgers.get))
+        self._pods.add_handler(waking.manager_or_takers(self.queue, self._sets))
 
     async def reconcile(self, key: str) -> float | None:
         rs = self._sets.objects.get(key)
@@ -80,14 +55,14 @@ class ReplicaSets:
         mine = self._pods.by_index(owners.MANAGED, rs.metadata.uid)
         ending = sum(map(is_ending, mine))
         now, ledger = clock.now(), self.ledgers[rs.metadata.uid]
-        for pod in mine if ledger else ():
-            ledger.shown(pod.metadata.name, pod.metadata.uid, ending=is_ending(pod))
+        ledger.look(mine)
         ledger.expire(now)
         surplus = len(active) > rs.spec.replicas  # only then it matters who else is on a node
         neighbours = self._neighbours(rs) if surplus else ALONE
         todo = plan(rs, active, now, ledger=ledger, neighbours=neighbours)
         failure = await self._act(rs, todo, ledger)
-        await self._report(rs, status_of(rs, active, ending, now, failure))
+        status = status_of(rs, active, ending, now, failure)
+        await report(self.client, rs, status, whatever_version=True)
         if failure:
             raise failure.error
         return next_look(rs, active, ledger, now)
@@ -104,28 +79,14 @@ class ReplicaSets:
             error = await self._hands.delete(rs, todo.delete, ledger)
             return Failure("FailedDelete", error) if error else None
         names = [*todo.again, *(draw_name(rs) for _ in range(todo.create))]
-        error = await self._hands.create(rs, [new_pod(rs, name) for name in names], ledger)
+        pods = [pod_of(rs, rs.spec.template, name) for name in names]
+        error = await self._hands.create(rs, pods, ledger)
         return Failure("FailedCreate", error) if error else None
-
-    async def _report(self, rs: ReplicaSet, status: ReplicaSetStatus) -> None:
-        """Whatever version the set has: nobody else writes its status, and the cache lags behind our last report."""
-        if status == rs.status:
-            return
-        copy = ReplicaSet()
-        copy.CopyFrom(rs)
-        copy.status.CopyFrom(status)
-        copy.metadata.ClearField("resourceVersion")
-        await self.client.update(copy, subresource="status")
-
-
-def _key(obj: Any, name: str) -> str:
-    return f"{obj.metadata.namespace}/{name}"
 
 
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     sets = ReplicaSets(client, informers, recorder)
-    for informer in (informers.of(ReplicaSet), informers.of(Pod)):
-        await informer.wait_synced()
+    await informers.wait_synced(ReplicaSet, Pod)
     sets.listen()
     await controller.run(sets.queue, sets.reconcile, name="replicaset")

@@ -7,7 +7,6 @@ from typing import Any
 
 from api import clock
 from api.errors import ApiError
-from control_plane.controllers import owners
 from control_plane.controllers.ledger import Ledger
 from control_plane.controllers.pods import (
     available_at,
@@ -17,7 +16,6 @@ from control_plane.controllers.pods import (
     removal_order,
 )
 from proto.v1.apps_pb2 import ReplicaSet, ReplicaSetStatus, WorkloadCondition
-from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 
 BURST = 500  # pods created or deleted in one go
@@ -120,17 +118,3 @@ def next_look(rs: ReplicaSet, active: Iterable[Pod], ledger: Ledger, now: dateti
     moments = (available_at(pod, delay) for pod in active) if delay else ()
     due = [moment for moment in (*moments, ledger.next_expiry()) if moment and moment > now]
     return (min(due) - now).total_seconds() if due else None
-
-
-def new_pod(rs: ReplicaSet, name: str) -> Pod:
-    template = rs.spec.template
-    meta = ObjectMeta(
-        name=name,
-        namespace=rs.metadata.namespace,
-        generateName=f"{rs.metadata.name}-",
-        labels=template.metadata.labels,
-        annotations=template.metadata.annotations,
-        finalizers=template.metadata.finalizers,
-        ownerReferences=[owners.reference_to(rs)],
-    )
-    return Pod(metadata=meta, spec=template.spec)

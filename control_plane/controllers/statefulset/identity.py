@@ -1,9 +1,8 @@
 """Who is who in a StatefulSet: a pod's ordinal is in its name, and the name is all there is to an identity."""
 
-from control_plane.controllers import owners
+from control_plane.controllers.newpod import pod_of
 from control_plane.controllers.revisions import POD_LABEL
 from proto.v1.apps_pb2 import PodTemplateSpec, StatefulSet
-from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.pod_pb2 import Pod
 
 # Labels, so that a Service or a person can choose a single pod.
@@ -53,17 +52,7 @@ def _label(pod: Pod) -> None:
 
 def new_pod(sts: StatefulSet, ordinal: int, template: PodTemplateSpec, revision: str) -> Pod:
     """A draft. `revision`: the name of the template's revision."""
-    name = sts.metadata.name
-    meta = ObjectMeta(
-        name=f"{name}-{ordinal}",
-        namespace=sts.metadata.namespace,
-        generateName=f"{name}-",
-        labels=template.metadata.labels,
-        annotations=template.metadata.annotations,
-        finalizers=template.metadata.finalizers,
-        ownerReferences=[owners.reference_to(sts)],
-    )
-    pod = Pod(metadata=meta, spec=template.spec)
+    pod = pod_of(sts, template, f"{sts.metadata.name}-{ordinal}")
     pod.metadata.labels[POD_LABEL] = revision
     _label(pod)
     pod.spec.hostname, pod.spec.subdomain = pod.metadata.name, sts.spec.serviceName

@@ -9,7 +9,7 @@ from control_plane.controllers.nodelifecycle import health, taints, zones
 from control_plane.controllers.nodelifecycle.health import Seen
 from control_plane.controllers.nodelifecycle.times import Times
 from control_plane.controllers.nodelifecycle.zones import Pace, State, Zones
-from proto.v1.cluster_pb2 import Lease, Node
+from proto.v1.cluster_pb2 import Lease, Node, Taint
 from tests.manifests import NOW, created
 
 TIMES = Times()
@@ -148,6 +148,28 @@ def test_a_taint_says_when_it_was_added() -> None:
     found = taints.settled(node("Unknown"), taints.UNREACHABLE, NOW)
     assert found is not None
     assert {clock.to_datetime(each.timeAdded) for each in found} == {NOW}
+
+
+@pytest.mark.parametrize(
+    ("before", "ready", "key"),
+    [(taints.NOT_READY, "Unknown", taints.UNREACHABLE), (taints.UNREACHABLE, "False", taints.NOT_READY)],
+)  # fmt: skip
+def test_who_changes_from_not_ready_to_silent_was_of_no_use_all_the_time(
+    before: str, ready: str, key: str
+) -> None:
+    """The second taint takes the place of the first, and its time with it; only NoExecute has patience to count."""
+    earlier = NOW - timedelta(seconds=100)
+    since = clock.timestamp(earlier)
+    subject = node(ready)
+    subject.spec.taints.extend(
+        Taint(key=before, effect=effect, timeAdded=since) for effect in ("NoExecute", "NoSchedule")
+    )
+    found = taints.settled(subject, key, NOW)
+    assert found is not None
+    assert {(each.key, each.effect): clock.to_datetime(each.timeAdded) for each in found} == {
+        (key, "NoExecute"): earlier,
+        (key, "NoSchedule"): NOW,
+    }
 
 
 # Zones

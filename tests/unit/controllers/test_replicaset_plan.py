@@ -6,11 +6,11 @@ import pytest
 
 from api import clock
 from control_plane.controllers.ledger import TTL, Ledger
+from control_plane.controllers.newpod import pod_of
 from control_plane.controllers.pods import DELETION_COST, is_available
 from control_plane.controllers.replicaset.plan import (
     BURST,
     Plan,
-    new_pod,
     next_look,
     plan,
     status_of,
@@ -160,7 +160,8 @@ def test_the_status_counts_and_time_alone_may_change_it() -> None:
 
 
 def test_a_pod_is_made_from_the_template() -> None:
-    made = new_pod(web(1), "web-abcde")
+    rs = web(1)
+    made = pod_of(rs, rs.spec.template, "web-abcde")
     assert made.metadata.generateName == "web-"
     assert made.metadata.labels == {"app": "web"}
     [owner] = made.metadata.ownerReferences
