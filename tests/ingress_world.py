@@ -42,6 +42,12 @@ PATIENCE = 120  # seconds for a whole scenario
 NODE = "n1"
 
 
+async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+    """Until it does; how long is the scenario's timeout to say."""
+    while not await holds():  # noqa: ASYNC110 (nobody would set an event)
+        await asyncio.sleep(0.02)
+
+
 def free_ports(count: int) -> list[int]:
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in held]

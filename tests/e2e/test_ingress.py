@@ -21,7 +21,16 @@ from proto.v1.cluster_pb2 import Node
 from proto.v1.config_pb2 import Secret
 from proto.v1.network_pb2 import Ingress, Service
 from tests.apiserver import until
-from tests.ingress_world import NODE, Connection, World, certificate, credulous, run, trusting
+from tests.ingress_world import (
+    NODE,
+    Connection,
+    World,
+    certificate,
+    credulous,
+    eventually,
+    run,
+    trusting,
+)
 from tests.webpods import web_pod
 
 pytestmark = pytest.mark.root
@@ -79,8 +88,8 @@ def test_services_that_are_missing_or_have_nobody_behind_them_cost_only_their_ow
             for path in ("empty", "gone", "port", "outside"):
                 assert (await world.get(f"a.test/{path}/x")).status == 503
             await world.until_event("PathNotServed", "one")
-            while len([each for each in await world.events() if each[1] == "BackendNotServed"]) < 3:
-                await asyncio.sleep(0.02)
+            for service in ("gone", "web", "outside"):
+                await until_event_says(world, "one", f'the service "{service}"')
             told = " ".join(message for _, reason, message in await world.events())
             assert 'the service "gone" does not exist' in told
             assert 'the service "web" has no TCP port nowhere; it has 80 (http)' in told
@@ -283,8 +292,10 @@ def test_a_bad_secret_costs_nobody_else_anything(tmp_path: Path) -> None:
 
 
 async def until_event_says(world: World, name: str, words: str) -> None:
-    while not any(who == name and words in message for who, _, message in await world.events()):
-        await asyncio.sleep(0.02)
+    async def said() -> bool:
+        return any(who == name and words in message for who, _, message in await world.events())
+
+    await eventually(said)
 
 
 def test_what_only_haproxy_refuses_is_left_out_too(
@@ -324,8 +335,8 @@ class Load:
     async def client(self, host: str, path: str) -> None:
         while not self.stopped:
             async with self.world.connected(host) as connection:
-                while not self.stopped and await self._ask(connection, path):
-                    await asyncio.sleep(0.001)
+                while await self._ask(connection, path):
+                    pass
 
     async def _ask(self, connection: Connection, path: str) -> bool:
         """Whether the connection stays open."""
@@ -335,7 +346,7 @@ class Load:
             self.answers.append(repr(error))
             return False
         self.answers.append(reply.pod)
-        return reply.headers.get("connection") != "close"
+        return not self.stopped and reply.headers.get("connection") != "close"
 
 
 @asynccontextmanager
@@ -511,6 +522,13 @@ def test_haproxy_that_dies_is_started_again(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+async def announced(world: World, *, yes: bool = True) -> bool:
+    """Whether the node says that it serves; or, that it does not."""
+    node = await world.client.get(Node, NODE)
+    ports = f"{world.setting.http},{world.setting.https}" if yes else ""
+    return node.metadata.annotations.get("helmling.dev/ingress-ports", "") == ports
+
+
 def test_nothing_runs_before_the_first_ingress_nor_after_the_last(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.service("web", "web")
@@ -520,10 +538,7 @@ def test_nothing_runs_before_the_first_ingress_nor_after_the_last(tmp_path: Path
             assert world.haproxy.process() is None
             assert not world.haproxy.folder.root.exists()
             await world.ingress("in", "a.test/ Prefix web", tls=[{"secretName": "one"}])
-            while (await world.client.get(Node, NODE)).metadata.annotations.get(
-                "helmling.dev/ingress-ports"
-            ) is None:
-                await asyncio.sleep(0.02)
+            await eventually(lambda: announced(world))
             folder, process = world.haproxy.folder, world.haproxy.process()
             assert process is not None
             keys = [
@@ -542,11 +557,7 @@ def test_nothing_runs_before_the_first_ingress_nor_after_the_last(tmp_path: Path
             await world.client.delete(Ingress, "in", "default")
             await until(lambda: not folder.root.exists())
             assert not process.alive()
-            while (
-                "helmling.dev/ingress-ports"
-                in (await world.client.get(Node, NODE)).metadata.annotations
-            ):
-                await asyncio.sleep(0.02)
+            await eventually(lambda: announced(world, yes=False))
 
     run(tmp_path, scenario)
 
