@@ -8,8 +8,8 @@ from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
-from control_plane.apiserver.allocation.ranges import Ranges
-from control_plane.apiserver.server import RANGES, UNLOGGED, ApiServer, Door, Service
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
+from control_plane.apiserver.server import UNLOGGED, ApiServer, Door, Service
 from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
 from control_plane.store.open import open_store
@@ -33,7 +33,7 @@ async def serving(
     grpc: bool,
     services: Sequence[Service] = (),
     trail: Trail = UNLOGGED,
-    ranges: Ranges = RANGES,
+    ranges: Ranges = DEFAULT,
 ) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
     server = ApiServer(store, services=services, ranges=ranges)

@@ -6,7 +6,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -172,7 +172,7 @@ class World:
         try:
             yield Connection(host, reader, writer)
         finally:
-            writer.close()
+            await closed(writer)
 
     async def until(self, url: str, pod: str, **how: Any) -> Reply:
         """The first reply of this pod, or with this status."""
@@ -244,6 +244,22 @@ class Connection:
         found = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
         content = await self.reader.readexactly(int(found.get("content-length", 0)))
         return Reply(int(first.split(" ")[1]), found, content)
+
+
+async def exchange(port: int, host: str, path: str, tls: ssl.SSLContext | None = None) -> Reply:
+    """One request over a connection of its own."""
+    more = {"ssl": tls, "server_hostname": host} if tls else {}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **more)
+    try:
+        return await Connection(host, reader, writer).ask(path)
+    finally:
+        await closed(writer)
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):  # the other side was faster
+        await writer.wait_closed()
 
 
 def _rule(text: str) -> dict[str, Any]:
