@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.client import Client
 from api.recorder import Recorder
@@ -25,7 +25,7 @@ from node_agent.pods.images import ImageKeeper
 from node_agent.pods.manager import PodManager
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
-from node_agent.pods.seams import PodNetwork
+from node_agent.pods.seams import NoRoutes, PodNetwork, Routes
 from node_agent.pods.status import Place
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
@@ -58,6 +58,7 @@ class House:
     disk: PodDisk
     pressure: Callable[[], Pressure] = Pressure
     usage: Callable[[], Usage] | None = None  # of the machine; None: of the pods together
+    routes: Routes = field(default_factory=NoRoutes)
 
 
 class Agent:
@@ -100,6 +101,7 @@ class Agent:
             disk=house.disk,
             node=facts,
             config=server.config,
+            routes=house.routes,
         )
 
     def _views(self) -> list[View]:

@@ -23,6 +23,9 @@ from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
 from node_agent.network.pod_network import PodNetwork
+from node_agent.network.proxy.model import Place as ServicePlace
+from node_agent.network.proxy.nft import NftRefused
+from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
 from node_agent.network.routetable import RouteTable
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -88,7 +91,8 @@ async def _live(
     facts = _facts(options, about)
     config, nodes = ConfigSource(client), Informer(client, Node)
     nodes.add_handler(ranges.notice)
-    house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges)
+    services = _services(options, client, ranges)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges, services)
     routes = Routing(nodes, options.node, ranges, _routes(options), options.overlay)
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
@@ -121,6 +125,7 @@ async def _live(
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
             tasks.create_task(names.serve_names(options, client, ranges))
+            tasks.create_task(services.run())
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -170,7 +175,9 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, gatherer: Gatherer, ranges: RangeKeeper) -> House:
+def _house(
+    options: AgentOptions, gatherer: Gatherer, ranges: RangeKeeper, services: ServiceNetwork
+) -> House:
     runtime = _docker(options)
     return House(
         runtime,
@@ -179,6 +186,7 @@ def _house(options: AgentOptions, gatherer: Gatherer, ranges: RangeKeeper) -> Ho
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
         cgroups.of_machine,
+        services.routes,
     )
 
 
@@ -206,6 +214,22 @@ def _routes(options: AgentOptions) -> RouteTable:
     return RouteTable(cluster=options.cluster, node=options.node, address=options.address)
 
 
+def _services(options: AgentOptions, client: Client, ranges: RangeKeeper) -> ServiceNetwork:
+    async def place() -> ServicePlace:
+        given = await ranges.known()
+        bridge = _network(options, given).bridge
+        return ServicePlace(options.node, bridge, given.pods, given.cluster)
+
+    return ServiceNetwork(client, options.node, place, keeper_of(options.cluster, options.node))
+
+
+async def _remove_rules(options: AgentOptions) -> None:
+    try:
+        await remove_table(options.cluster, options.node)
+    except NftRefused as error:
+        raise NetworkUnavailable(str(error)) from error
+
+
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
@@ -221,6 +245,7 @@ async def remove_all(options: AgentOptions) -> None:
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await _routes(options).remove()
+        await _remove_rules(options)
         await network.down()
         await names.address(options).remove()
     except NetworkFailure as error:

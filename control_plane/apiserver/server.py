@@ -105,6 +105,7 @@ class ApiServer:
     def send_away(self) -> None:
         """End all watches, so that clients connect to the next server and resume where they are."""
         self.cache.end_watches(Unavailable("the server is going down", retry_after=1))
+        self._registry.progress.end()
 
     async def prepare(self) -> None:
         """Make what every cluster has. Raises Unavailable."""

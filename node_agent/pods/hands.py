@@ -38,7 +38,7 @@ from node_agent.pods.memory import MOUNT_ERROR, Memory, Problem
 from node_agent.pods.plan import pod_grace
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.sandboxspec import host_ports, sandbox_spec
-from node_agent.pods.seams import Events, PodNetwork
+from node_agent.pods.seams import Events, PodNetwork, Routes
 from node_agent.pods.starting import Starter
 from node_agent.pods.view import View
 from node_agent.probes.check import Subject
@@ -67,6 +67,7 @@ class Tools:
     disk: PodDisk
     node: NodeFacts
     config: ConfigSource
+    routes: Routes
 
 
 @dataclass
@@ -193,6 +194,8 @@ class Hands:
     async def _end_all(self, grace: float, case: Case) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace
+        if case.memory.deleted and not case.memory.vanished and grace > 0:
+            await self._tools.routes.left(case.view.pod, grace)
         try:
             for group in order(case.view):
                 left = max(0.0, deadline - loop.time())

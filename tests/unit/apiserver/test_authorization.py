@@ -294,8 +294,8 @@ NODE_LEASES = "kube-node-lease"
         (of("get", "nodes", "n1", ""), True),
         (of("get", "nodes", "n2", ""), True),  # where the others are: routes lead there
         (of("watch", "nodes", "", ""), True),
-        (of("get", "nodes/status", "n2", ""), False),
         (of("list", "nodes", "", ""), True),
+        (of("get", "nodes/status", "n2", ""), False),
         (of("delete", "nodes", "n2", ""), False),
         (of("watch", "services", "", ""), True),
         (of("update", "services", "web"), False),

@@ -1,0 +1,61 @@
+"""All of a node that leads connections to services, put together: what it reads, what it writes, whom it tells."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from api.client import Client
+from api.informer import Informer
+from node_agent.network.proxy.conntrack import forget
+from node_agent.network.proxy.departure import Departures
+from node_agent.network.proxy.keeper import TableKeeper
+from node_agent.network.proxy.model import Place
+from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
+from node_agent.network.proxy.reporter import RulesReporter
+from node_agent.runtime.names import instance
+from proto.v1.network_pb2 import EndpointSlice, Service
+
+
+def table_name(cluster: str, node: str) -> str:
+    """Of the table with everything that the cluster's objects ask of the node's kernel."""
+    return f"helmling-{instance(cluster, node)}-cluster"
+
+
+class ServiceNetwork:
+    """The node's part in the services. `routes` may be asked before it runs: nothing is led yet then."""
+
+    def __init__(
+        self, client: Client, node: str, place: Callable[[], Awaitable[Place]], keeper: TableKeeper
+    ) -> None:
+        """`place` answers when it is known which pods are the node's."""
+        self.keeper = keeper
+        self._client, self._node, self._place = client, node, place
+        self.services = Informer(client, Service)
+        self.slices = Informer(client, EndpointSlice)
+        self.routes = Departures(self.slices, client)
+
+    async def run(self) -> None:
+        """Until cancelled; what the kernel was told stays."""
+        try:
+            place = await self._place()
+            proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
+            reporter = RulesReporter(self._client, self._node, proxy.current)
+            loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
+            async with asyncio.TaskGroup() as tasks:
+                for loop in (*loops, reporter.run):
+                    tasks.create_task(loop())
+        finally:
+            self.keeper.close()
+
+
+def keeper_of(cluster: str, node: str) -> TableKeeper:
+    """Everybody who has something to say to this table is named here: see `TableKeeper.put`."""
+    return TableKeeper(table_name(cluster, node), (PRODUCER,))
+
+
+async def remove_table(cluster: str, node: str) -> None:
+    """Raises NftRefused."""
+    keeper = keeper_of(cluster, node)
+    try:
+        await keeper.remove()
+    finally:
+        keeper.close()
