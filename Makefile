@@ -36,7 +36,8 @@ check: ## linters, types, import rules, and that generated code is up to date
 	@scripts/setup.sh --dev --without-engine
 	@scripts/check.sh
 
-bench: setup ## measure beside the bare engine, and print ratios
+bench: ## measure beside the bare engine, and print ratios
+	@scripts/setup.sh --bench
 	@$(PYTHON) scripts/with_engine.py $(PYTHON) -m bench
 
 proto: ## generate code from proto/v1/*.proto
