@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [services] [api] [scheduler] [encryption] [workloads]     (default: all)
+    python -m bench [start] [pods] [services] [api] [scheduler] [encryption] [workloads] [names]     (default: all)
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -17,7 +17,7 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from bench import api_load, encryption, floor, pods, scheduler_load, service_path, workloads
+from bench import api_load, encryption, floor, names, pods, scheduler_load, service_path, workloads
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
 KUBERNETES = {
@@ -185,6 +185,31 @@ def encryption_at_rest() -> None:
     console.print(shown)
 
 
+def name_server() -> None:
+    """Answers per second of one node's name server, beside a server that only sends back what it gets."""
+    columns = (
+        "question",
+        "under way",
+        "per s",
+        "p50 ms",
+        "p99 ms",
+        "processor",
+        "of the floor",
+        "goal",
+    )
+    shown = table("Names, 1,000 services × 10 endpoints", *columns)
+    bare: dict[int, float] = {}
+    for each in names.measure():
+        rate, width = each.rate, each.under_way
+        beside = rate.per_second / bare.setdefault(width, rate.per_second)
+        speed = (f"{rate.per_second:.0f}", f"{rate.p50:.2f}", f"{rate.p99:.2f}")
+        goal = "≥ 5000 per s" if each.ask.server == "names" and width > 1 else ""
+        cost = f"{each.server_us:.0f} µs"
+        shown.add_row(each.ask.what, str(width), *speed, cost, f"{beside:.2f}×", goal)
+    shown.add_row("one endpoint changes, until it is told", "", "", f"{names.change() / 1000:.3f}")
+    console.print(shown)
+
+
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": start,
     "pods": pods_beside_docker,
@@ -193,6 +218,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "scheduler": scheduler,
     "workloads": five_hundred_pods,
     "encryption": encryption_at_rest,
+    "names": name_server,
 }
 
 

@@ -13,6 +13,7 @@ TARGETS = [
     "down",
     "test",
     "check",
+    "fuzz",
     "bench",
     "proto",
     "clean",
