@@ -173,6 +173,26 @@ def test_create_ingress(cli: Cli) -> None:
     assert "not enough information" in cli.fails("create", "ingress", "x")
 
 
+def test_run_makes_a_service_of_its_pod(cli: Cli) -> None:
+    said = cli.ok("run", "solo", "--image=helmling/hello:v1", "--port=80", "--expose").lines()
+    assert said == ["service/solo created", "pod/solo created"]
+    ready(cli, "solo", 1)
+    cli.ok("delete", "pod", "solo", "--now")
+    assert "--port must be set" in cli.fails("run", "solo", "--image=a", "--expose")
+
+
+def test_an_ingress_gets_the_default_class(cli: Cli) -> None:
+    marked = """apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: usual, annotations: {ingressclass.kubernetes.io/is-default-class: "true"}}
+spec: {controller: example.com/proxy}
+"""
+    cli.ok("apply", "-f", "-", stdin=marked)
+    cli.ok("create", "ingress", "shop", "--default-backend=web:80")
+    cli.ok("delete", "ingressclass", "usual")
+    assert cli.ok("get", "ing", "shop", "-o", "jsonpath={.spec.ingressClassName}").out == "usual"
+
+
 def test_describe_of_the_other_kinds(cli: Cli) -> None:
     cli.ok("apply", "-f", "-", stdin=POLICY)
     told = cli.ok("describe", "netpol", "db").out
