@@ -23,7 +23,7 @@ from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
-from node_agent.network.ingress.node import IngressNode, remove_ingress
+from node_agent.network.ingress.node import IngressNode, remove_ingress, switched_off
 from node_agent.network.pod_network import PodNetwork
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.nft import NftRefused
@@ -135,6 +135,8 @@ async def _live(
                 ingress = IngressNode(options, client, services, config)
                 services.also(ingress.proxy.current)
                 tasks.create_task(ingress.run())
+            else:
+                tasks.create_task(switched_off(options, client))
             tasks.create_task(services.run())
             ready.set_result(agent)
     finally:

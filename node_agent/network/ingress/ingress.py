@@ -133,12 +133,17 @@ class IngressProxy:
         if ports == self._announced:
             return True
         try:
-            node = await self._client.get(Node, self._about.node)
-            if node.metadata.annotations.get(PORTS, "") != ports:
-                patch = {"metadata": {"annotations": {PORTS: ports or None}}}
-                await self._client.patch(Node, self._about.node, "", patch, patch_type="merge")
+            await announce(self._client, self._about.node, ports)
         except ApiError as error:
             log.info("ingress_not_announced error=%r", error.message)
             return False
         self._announced = ports
         return True
+
+
+async def announce(client: Client, node: str, ports: str) -> None:
+    """Say on the Node on which ports it serves; empty: on none. Raises ApiError."""
+    found = await client.get(Node, node)
+    if found.metadata.annotations.get(PORTS, "") != ports:
+        patch = {"metadata": {"annotations": {PORTS: ports or None}}}
+        await client.patch(Node, node, "", patch, patch_type="merge")

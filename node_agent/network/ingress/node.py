@@ -1,21 +1,26 @@
 """All of a node's ingress put together: what it reads, where its HAProxy is, and how it goes with the node."""
 
 import asyncio
+import logging
 import os
 import pwd
 
 from api.client import Client
+from api.controller import pause
+from api.errors import ApiError, NotFound
 from api.informer import Informer
 from api.recorder import Recorder
 from node_agent.configsource import ConfigSource
 from node_agent.network.ingress.folder import Folder
 from node_agent.network.ingress.haproxy import HAProxy
-from node_agent.network.ingress.ingress import About, IngressProxy
+from node_agent.network.ingress.ingress import About, IngressProxy, announce
 from node_agent.network.ingress.render import Setting
 from node_agent.network.ingress.wanted import Sources
 from node_agent.network.proxy.node import ServiceNetwork
 from node_agent.options import AgentOptions
 from proto.v1.network_pb2 import Ingress, IngressClass
+
+log = logging.getLogger(__name__)
 
 COMPONENT = "helmling-ingress"
 USERS = ("haproxy", "nobody")  # whom HAProxy becomes: the first that there is
@@ -55,6 +60,23 @@ async def remove_ingress(options: AgentOptions) -> None:
     haproxy = haproxy_of(options)
     await haproxy.stop()
     await asyncio.to_thread(haproxy.folder.remove)
+
+
+async def switched_off(options: AgentOptions, client: Client) -> None:
+    """The node serves no more: what it may have served with is ended, and its Node does not say so any longer."""
+    await remove_ingress(options)
+    failures = 0
+    while True:
+        try:
+            await announce(client, options.node, "")
+        except NotFound:
+            return
+        except ApiError as error:
+            failures += 1
+            log.info("ingress_not_withdrawn error=%r", error.message)
+            await asyncio.sleep(pause(failures))
+        else:
+            return
 
 
 def _setting(options: AgentOptions, folder: Folder) -> Setting:
