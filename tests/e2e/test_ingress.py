@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from node_agent.network.ingress import haproxy as program
 from node_agent.network.ingress.certificates import OWN_NAME
+from node_agent.network.ingress.node import switched_off
+from node_agent.options import AgentOptions
 from node_agent.processes import terminate
 from proto.v1.cluster_pb2 import Node
 from proto.v1.config_pb2 import Secret
@@ -558,6 +560,23 @@ def test_nothing_runs_before_the_first_ingress_nor_after_the_last(tmp_path: Path
             await until(lambda: not folder.root.exists())
             assert not process.alive()
             await eventually(lambda: announced(world, yes=False))
+
+    run(tmp_path, scenario)
+
+
+def test_an_agent_that_serves_no_more_ends_what_was_served(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.service("web", "web")
+        await world.ingress("in", "a.test/ Prefix web")
+        async with world.agent():
+            await world.until("a.test/", "web")
+            await eventually(lambda: announced(world))
+        process = world.haproxy.process()
+        assert process is not None
+        await switched_off(AgentOptions(node=NODE, data_dir=tmp_path, ingress="off"), world.client)
+        assert not process.alive()
+        assert not world.haproxy.folder.root.exists()
+        assert await announced(world, yes=False)
 
     run(tmp_path, scenario)
 

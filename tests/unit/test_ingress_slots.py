@@ -16,7 +16,8 @@ def fresh(count: int) -> list[Place]:
     return [Place(f"s{number}", Address("0.0.0.0", 1), FREE) for number in range(count)]
 
 
-def carried_out(found: list[Place], commands: list[str], now: int) -> list[Place]:
+def carried_out(found: list[Place], commands: list[str], now: int, *, always: bool) -> list[Place]:
+    """`always`: somebody serves at every moment."""
     after = {place.name: place for place in found}
     for command in commands:
         words = command.split()
@@ -30,6 +31,8 @@ def carried_out(found: list[Place], commands: list[str], now: int) -> list[Place
         else:
             place = Place(name, place.address, READY if words[4] == "ready" else DRAINED, now)
         after[name] = place
+        if always:
+            assert serving(list(after.values())), "there is a moment without a server"
     return list(after.values())
 
 
@@ -44,10 +47,21 @@ def test_whatever_comes_and_goes_exactly_the_wanted_serve(rounds: list[set[Addre
     for now, wanted in enumerate(rounds):
         todo = changes({BACKEND: found}, {BACKEND: wanted})
         assert not todo.crowded
-        found = carried_out(found, todo.commands, now)
+        found = carried_out(found, todo.commands, now, always=bool(serving(found) and wanted))
         assert serving(found) == wanted
         assert len([place for place in found if place.used]) == len(wanted)
         assert changes({BACKEND: found}, {BACKEND: wanted}).commands == []
+
+
+def test_where_there_is_hardly_room_places_are_given_on() -> None:
+    full = [Place(f"s{number}", ADDRESSES[number], READY) for number in range(2)]
+    todo = changes({BACKEND: full}, {BACKEND: ADDRESSES[1:3]})
+    assert todo.commands == [
+        f"set server {BACKEND}/s0 state drain",
+        f"set server {BACKEND}/s0 addr 10.0.0.3 port 8080",
+        f"set server {BACKEND}/s0 state ready",
+    ]
+    assert not todo.crowded
 
 
 def test_without_room_it_is_said() -> None:
@@ -57,7 +71,7 @@ def test_without_room_it_is_said() -> None:
 
 def test_room_for_as_many_again_and_never_less_than_before() -> None:
     assert [places(pods) for pods in (0, 1, 2, 3, 4, 5, 50)] == [4, 4, 4, 8, 8, 16, 128]
-    assert (places(1, 16), places(17, 16)) == (16, 64)
+    assert (places(1, 16), places(10, 16), places(12, 16), places(17, 16)) == (16, 16, 32, 64)
 
 
 def test_what_haproxy_answers_is_read() -> None:

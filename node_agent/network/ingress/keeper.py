@@ -171,6 +171,8 @@ class Keeper:
         known = self._servers or await console.places(worker)
         self._servers = {}  # until it is known that all has been done
         todo = changes(known, wanted)
+        if todo.crowded:  # never, as long as room is made before
+            log.error("ingress_without_room backends=%s", ",".join(todo.crowded))
         await console.tell(worker, todo.commands)
         touched = {command.split()[2].partition("/")[0] for command in todo.commands}
         if len(touched) > FEW:

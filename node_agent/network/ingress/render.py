@@ -46,11 +46,11 @@ class Files:
 
 
 def places(pods: int, before: int = 0) -> int:
-    """How many places a backend has: room for as many again, and never fewer than it had."""
+    """How many places a backend has: room for as many again; those it had, as long as half of them can be replaced."""
     wanted = FEWEST_PLACES
     while wanted < pods * 2:
         wanted *= 2
-    return max(wanted, before) if before >= pods else wanted
+    return before if before >= pods * 3 // 2 and before >= FEWEST_PLACES else max(wanted, before)
 
 
 def files(

@@ -1,7 +1,8 @@
 """Which commands bring a running HAProxy's servers to what is wanted, without a reload. Pure.
 
-A pod that goes is drained: requests that are with it end there, and no new one comes. Its place is given to another
-only when there is none that is free, and the one that has been left longest first.
+Who comes is there before anybody goes: there is no moment without a server. A pod that goes is drained: requests that
+are with it end there, and no new one comes. Its place is given to another only when there is none that is free, and the
+one that has been left longest first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,24 +45,23 @@ def changes(places: Places, wanted: Mapping[str, Iterable[Address]]) -> Changes:
     for backend in sorted(places):
         some = list(places[backend])
         target = set(wanted.get(backend, ()))
-        commands += _leave(backend, some, target)
         missing = sorted(target - {place.address for place in some if place.used})
-        free = _free(some, target)
-        if len(free) < len(missing):
-            crowded.append(backend)
-        for address, place in zip(missing, _matched(missing, free), strict=False):
+        free = _free(some)
+        leaving = [place for place in some if place.used and place.address not in target]
+        taken = dict(zip(missing, _matched(missing, free), strict=False))
+        for address, place in taken.items():
             commands += _take(backend, place, address)
+        commands += [f"set server {backend}/{place.name} state drain" for place in leaving]
+        rest = missing[len(taken) :]
+        for address, place in zip(rest, leaving, strict=False):
+            commands += _take(backend, place, address)
+        if len(rest) > len(leaving):
+            crowded.append(backend)
     crowded += sorted(wanted.keys() - places.keys())
     return Changes(commands, crowded)
 
 
-def _leave(backend: str, places: list[Place], target: set[Address]) -> Iterable[str]:
-    for place in places:
-        if place.used and place.address not in target:
-            yield f"set server {backend}/{place.name} state drain"
-
-
-def _free(places: list[Place], target: set[Address]) -> list[Place]:
+def _free(places: list[Place]) -> list[Place]:
     """Places for newcomers: those never used, then those that were left, the longest ago first."""
     free = [place for place in places if not place.used]
     return sorted(free, key=lambda place: (not place.state & _FREE, -place.since))
