@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 HTTP, HTTPS = free_ports(2)
-EXAMPLE = str(ROOT / "examples/22-ingress.yaml")
+EXAMPLE = str(ROOT / "examples/23-ingress.yaml")
 HOST = "parcels.test"
 
 
