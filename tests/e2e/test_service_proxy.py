@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from api.informer import Informers
+from node_agent.network.kernelnews import About, listening
 from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.nft import Program, open_nft
 from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
 from proto.v1.network_pb2 import EndpointSlice, Service
 from tests.apiserver import until
-from tests.namespaces import command
+from tests.namespaces import command, inside, places
 from tests.service_world import (
     DEADLINE,
     Backer,
@@ -400,3 +401,22 @@ def test_removing_takes_the_table_away_and_nothing_else() -> None:
         await world.keeper.remove()
 
     in_service_world(scenario)
+
+
+def test_who_keeps_the_bridge_hears_of_every_table_but_those_of_services() -> None:
+    heard: list[str] = []
+
+    async def scenario() -> None:
+        async with listening(About.RULES, lambda: heard.append(told[-1])):
+            for table in ("helmling-00000000-cluster", "anybodys", "helmling-00000000"):
+                told.append(table)
+                command("nft", "add", "table", "ip", table)
+                if table != "helmling-00000000-cluster":
+                    await until(lambda: heard[-1:] == told[-1:])
+                else:
+                    await asyncio.sleep(0.05)  # to be heard, were it told
+
+    told: list[str] = []
+    with places() as there:
+        inside(there.node, lambda: asyncio.run(scenario()))
+    assert "helmling-00000000-cluster" not in heard
