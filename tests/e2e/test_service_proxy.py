@@ -234,6 +234,22 @@ def test_external_policy_local_keeps_the_clients_address() -> None:
     in_service_world(scenario)
 
 
+def test_other_ports_of_an_external_address_are_whosever_they_are() -> None:
+    """It may be a machine's; only the ports of the service are taken."""
+
+    async def scenario(world: ServiceWorld) -> None:
+        a, b = await world.pod("a"), await world.pod("b")
+        web = service("web", VIP)
+        web.spec.externalIPs.append("192.0.2.2")
+        await world.put(web, endpoint_slice("web", b))
+        machine = inside(world.places.outside, lambda: socket.create_server(("192.0.2.2", 9000)))
+        with machine, world.connection(a.netns) as sock:
+            await asyncio.get_running_loop().sock_connect(sock, ("192.0.2.2", 9000))
+        assert (await world.ask(a.netns, "192.0.2.2", 80))[0] == "b"
+
+    in_service_world(scenario)
+
+
 def test_a_load_balancers_address_lets_through_whom_it_should() -> None:
     async def scenario(world: ServiceWorld) -> None:
         a = await world.pod("a")

@@ -105,7 +105,7 @@ def lane_of(frontend: Frontend) -> Lane:
 def base(place: Place) -> Table:
     """What is there without any service."""
     sets = {
-        "addresses": Set("type ipv4_addr;"),  # of services: no port of theirs is anybody else's
+        "addresses": Set("type ipv4_addr;"),  # of services alone: no port there is anybody else's
         "loops": Set(
             "type ipv4_addr . ipv4_addr;"
         ),  # pods of this node that may be led to themselves

@@ -64,6 +64,7 @@ class _Builder:
         front = f"{frontend.protocol} . {frontend.port}"
         if frontend.address:
             front = f"{frontend.address} . {front}"
+        if frontend.alone:
             self._put("addresses", frontend.address)
         self._put(lane.scope.services, front, leads.verdict)
         for source in _apart(frontend.sources):
