@@ -100,8 +100,11 @@ def test_a_node_port_is_at_every_address_of_the_node_and_at_no_other_machines() 
         with pytest.raises(ConnectionRefusedError):
             await world.ask(a.netns, "192.0.2.2", 30080)
 
-        await world.put(again(behind, b))
         assert await world.answering(node, "127.0.0.1", 30080) == {"b"}
+        await world.put(again(behind, c))
+        with pytest.raises(ConnectionRefusedError):
+            await world.ask(node, "127.0.0.1", 30080)
+        assert await world.answering(node, "192.0.2.1", 30080, times=3) == {"c"}
 
     in_service_world(scenario)
 
