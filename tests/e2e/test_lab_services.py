@@ -1,28 +1,26 @@
-"""Services on three machines: from every node to every pod, and a rollout under load that drops no request."""
+"""Services on several machines: found by name across nodes, without a gap in rollouts, and without nodes that are cut off."""
 
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.cli_runner import PROGRAM, ROOT
+from tests.e2e.cli_runner import ROOT, Answer
 from tests.lab import TestLab
+from tests.waiting import eventually
 
-pytestmark = [pytest.mark.docker, pytest.mark.root]
-MANIFEST = """apiVersion: apps/v1
+pytestmark = [pytest.mark.root, pytest.mark.docker]
+WEB = """apiVersion: apps/v1
 kind: Deployment
-metadata: {name: spread}
+metadata: {name: web}
 spec:
-  replicas: 9
-  selector: {matchLabels: {app: spread}}
+  replicas: 10
+  selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: spread}}
+    metadata: {labels: {app: web}}
     spec:
-      topologySpreadConstraints:
-      - maxSkew: 1
-        topologyKey: kubernetes.io/hostname
-        whenUnsatisfiable: ScheduleAnyway
-        labelSelector: {matchLabels: {app: spread}}
       containers:
       - name: hello
         image: helmling/hello:v1
@@ -30,60 +28,100 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: spread}
+metadata: {name: web}
 spec:
   type: NodePort
-  selector: {app: spread}
+  selector: {app: web}
   ports: [{port: 80}]
 """
-REQUESTS = 6000
 
 
-def load(lab: TestLab, node: str, url: str, *more: str) -> subprocess.Popen[str]:
-    """Requests from this node, until there were enough."""
-    generator = f"{sys.executable} -m tests.load {url} --clients=2 {' '.join(more)}"
-    words = [
-        "lab",
-        "exec",
-        f"--name={lab.name}",
-        node,
-        "--",
-        "sh",
-        "-c",
-        f"cd {ROOT} && {generator}",
-    ]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [*PROGRAM, *words], env=lab.cli.env(), stdout=pipe, stderr=pipe, text=True
+def service(lab: TestLab, name: str) -> Any:
+    return lab.get("service", name)["spec"]
+
+
+def node_port(lab: TestLab, node: str, name: str) -> str:
+    return (
+        f"http://{lab.plan.machine(node).address.ip}:{service(lab, name)['ports'][0]['nodePort']}"
     )
 
 
-def test_a_rollout_over_three_nodes_drops_no_request(lab: TestLab) -> None:
-    """4g, S#81, S#82, S#85: through the ClusterIP from one node, through a node port of another from the third."""
-    lab.apply(MANIFEST)
-    lab.ok("rollout", "status", "deploy/spread", "--timeout=180s")
-    assert {pod.node for pod in lab.pods("spread")} == {"n1", "n2", "n3"}
-    spec = lab.get("service", "spread")["spec"]
-    vip, port = spec["clusterIP"], spec["ports"][0]["nodePort"]
-    address = lab.nodes()["n2"]["status"]["addresses"][0]["address"]
-    clients = [
-        load(lab, "n1", f"http://{vip}/version", f"--requests={REQUESTS}"),
-        load(lab, "n3", f"http://{address}:{port}/version", f"--requests={REQUESTS}"),
-        load(
-            lab, "n2", f"http://127.0.0.1:{port}/version", f"--requests={REQUESTS}", "--keep-alive"
-        ),
-    ]
+def ready_nodes(lab: TestLab, name: str) -> set[str]:
+    """Where those are who may get new connections."""
+    slices = lab.get("endpointslices", "-l", f"kubernetes.io/service-name={name}")["items"]
+    endpoints = [each for one in slices for each in one.get("endpoints") or ()]
+    return {each["nodeName"] for each in endpoints if each["conditions"]["ready"]}
+
+
+def asked(lab: TestLab, node: str, url: str, *how: str) -> Answer:
+    """tests/load.py in a machine."""
+    load = (sys.executable, "-m", "tests.load", url, *how)
+    words = ("lab", "exec", f"--name={lab.name}", node, "--", "env", f"PYTHONPATH={ROOT}", *load)
+    return lab.cli.run(*words, patience=600)
+
+
+def test_a_guestbook_finds_its_store_by_name_from_every_node(lab: TestLab) -> None:
+    lab.ok("apply", "-f", str(Path(ROOT, "examples/22-guestbook.yaml")))
     try:
-        lab.ok("set", "image", "deploy/spread", "hello=helmling/hello:v2")
-        lab.ok("rollout", "status", "deploy/spread", "--timeout=180s")
-        told = [client.communicate(timeout=300) for client in clients]
+        for name in ("guestbook", "guestbook-store"):
+            lab.ok("rollout", "status", f"deploy/{name}", "--timeout=180s")
+        lab.ok("wait", "--for=condition=Ready", "pod/guest", "--timeout=120s")
+        fronts = [pod for pod in lab.pods("guestbook") if "store" not in pod.name]
+        assert {pod.node for pod in fronts} == {"n1", "n2", "n3"}
+        for pod in fronts:
+            told = lab.ok("exec", "guest", "--", "wget", "-qO-", f"http://{pod.ip}/store/").out
+            assert told.startswith("hello from guestbook-store-"), pod
+        told = lab.ok("exec", "guest", "--", "wget", "-qO-", "http://guestbook/").out
+        assert told == "the guestbook's front page\n"
+        for node in ("n1", "n2", "n3"):
+            url = f"{node_port(lab, node, 'guestbook')}/store/"
+            assert "hello from guestbook-store-" in lab.wget("n1", url)
     finally:
-        for client in clients:
-            client.kill()
-            client.wait()
-        lab.ok("delete", "deploy/spread", "svc/spread")
-    for client, (out, err) in zip(clients, told, strict=True):
-        assert client.returncode == 0, out + err
-        assert " 0 failed" in out
-        assert "'v1'" in out
-    assert all("'v2'" in out for out, _ in told[:2]), told
+        lab.ok("delete", "-f", str(Path(ROOT, "examples/22-guestbook.yaml")), "--now")
+
+
+def test_a_rollout_over_three_nodes_drops_no_request(lab: TestLab, tmp_path: Path) -> None:
+    """Ten pods change their version while clients ask without a pause: inside, by a node's port, with and without keep-alive."""
+    lab.apply(WEB)
+    enough = tmp_path / "enough"
+    try:
+        lab.ok("rollout", "status", "deploy/web", "--timeout=180s")
+        inside = f"http://{service(lab, 'web')['clusterIP']}/version"
+        outside = f"{node_port(lab, 'n2', 'web')}/version"
+        ways = (("n1", inside), ("n1", inside, "--keep-alive"), ("n3", outside))
+        with ThreadPoolExecutor(len(ways)) as threads:
+            until = ("--clients=2", f"--until={enough}")
+            clients = [threads.submit(asked, lab, *way, *until) for way in ways]
+            try:
+                for version in ("v2", "v1"):
+                    lab.ok("set", "image", "deploy/web", f"hello=helmling/hello:{version}")
+                    lab.ok("rollout", "status", "deploy/web", "--timeout=300s")
+            finally:
+                enough.touch()
+        for way, client in zip(ways, clients, strict=True):
+            answer = client.result()
+            assert answer.code == 0, f"{way}: {answer.out}{answer.err}"
+            for version in ("v1", "v2"):
+                assert f"'{version}'" in answer.out, f"{way}: {answer.out}"
+            print(*way, answer.out)
+    finally:
+        lab.ok("delete", "deploy/web", "svc/web", "--now")
+
+
+def test_who_is_cut_off_stands_behind_no_service_until_he_is_back(lab: TestLab) -> None:
+    """Pods of a DaemonSet: they stay where they are, and nobody makes others for them."""
+    everywhere = WEB.replace("kind: Deployment", "kind: DaemonSet").replace("  replicas: 10\n", "")
+    lab.apply(everywhere)
+    try:
+        lab.ok("rollout", "status", "ds/web", "--timeout=180s")
+        eventually(lambda: ready_nodes(lab, "web") == {"n1", "n2", "n3"})
+        lab.power("partition", "n3")
+        eventually(lambda: ready_nodes(lab, "web") == {"n1", "n2"})
+        url = f"http://{service(lab, 'web')['clusterIP']}/version"
+        ask = ("n1", "curl", "-sf", "-m", "3", url)
+        eventually(lambda: all(lab.succeeds(*ask) for _ in range(20)))
+        lab.power("heal")
+        eventually(lambda: ready_nodes(lab, "web") == {"n1", "n2", "n3"})
+    finally:
+        lab.power("heal")
+        lab.ok("delete", "ds/web", "svc/web", "--now")
