@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,7 @@ from node_agent.network.proxy.nft import Program, open_nft
 from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
 from proto.v1.network_pb2 import EndpointSlice, Service
 from tests.apiserver import until
+from tests.e2e.cli_runner import ROOT
 from tests.namespaces import command, inside, places
 from tests.service_world import (
     DEADLINE,
@@ -370,6 +372,44 @@ async def another_agent(world: ServiceWorld) -> AsyncIterator[ServiceProxy]:
         for task in running:
             task.cancel()
     keeper.close()
+
+
+ALONE = """
+import asyncio, logging, subprocess
+from node_agent.network.proxy.keeper import TableKeeper
+from node_agent.network.proxy.nft import Program, open_nft
+from node_agent.network.proxy.table import Chain, Table
+
+async def main(opened):
+    keeper = TableKeeper("alone", ("me",), opened)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(keeper.run())
+        await keeper.put("me", Table({}, {"made": Chain()}))
+        for _ in range(3):
+            subprocess.run(["nft", "add", "chain", "ip", "alone", "foreign"], check=True)
+            while b"foreign" in subprocess.run(["nft", "list", "table", "ip", "alone"], capture_output=True).stdout:
+                await asyncio.sleep(0.01)
+        watching.cancel()
+    await keeper.remove()
+    keeper.close()
+
+logging.basicConfig(format="%(message)s")
+asyncio.run(main(OPENED))
+"""
+
+
+@pytest.mark.parametrize("opened", ["open_nft", "Program"])
+def test_our_own_changes_are_no_drift_also_where_processes_have_other_numbers(opened: str) -> None:
+    """In a process namespace, as in the lab: the kernel tells numbers as they are outside of it."""
+    apart = ("unshare", "--net", "--pid", "--fork", "--mount-proc", sys.executable, "-c")
+    done = subprocess.run(
+        [*apart, ALONE.replace("OPENED", opened)],
+        cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=True,
+    )  # fmt: skip
+    assert (
+        done.stderr.splitlines()
+        == ["table_changed_by_others table=alone because='nft changed it'"] * 3
+    )
 
 
 @pytest.mark.parametrize("opened", [open_nft, Program])
