@@ -149,6 +149,39 @@ def test_dockers_own_containers_are_not_disturbed_nor_do_they_disturb(lab: TestL
         lab.inside("n2", "docker", "kill", "own")
 
 
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
+
+
+def test_a_service_leads_from_every_machine_to_pods_on_all(lab: TestLab) -> None:
+    lab.ok("create", "deployment", "web", "--image=helmling/hello:v1", "--replicas=3")
+    lab.apply(SERVICE)
+    lab.ok("rollout", "status", "deploy/web", "--timeout=120s")
+    address = lab.get("service", "web")["spec"]["clusterIP"]
+    pods = {pod.name for pod in lab.pods("web")}
+    for node in ("n1", "n2", "n3"):
+        seen: set[str] = set()
+
+        def all_answer(node: str = node, seen: set[str] = seen) -> bool:
+            ask = f"for i in $(seq 20); do curl -s -m 3 http://{address}/; done; true"
+            lines = lab.inside(node, "sh", "-c", ask).splitlines()
+            seen.update(
+                line.split()[2].rstrip(",") for line in lines if line.startswith("hello from")
+            )
+            return seen == pods
+
+        eventually(all_answer)
+    told = (lab.folder / "n3" / "agent.log").read_text()
+    assert "table_changed_by_others" not in told, (
+        "it knows its own changes, in a process namespace, too"
+    )
+    lab.ok("delete", "service", "web")
+
+
 def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> None:
     asking, ip = a_pair(lab)
     script = f"for i in $(seq 100); do printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {ip} 80 | grep -c '200 OK'; done"

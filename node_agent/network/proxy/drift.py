@@ -19,27 +19,30 @@ from node_agent.network.proxy.netlink import (
     is_overrun,
     messages,
     netfilter_message,
+    own_ports,
 )
 
 log = logging.getLogger(__name__)
 
 # Of linux/netfilter/nf_tables.h and nfnetlink.h.
 NFTABLES, NEW_GENERATION, GROUP = 10, 15, 7
-TABLE_NAME, GENERATION_MAKER = 1, 2
+TABLE_NAME, GENERATION_MAKER = 1, 3  # the maker's name
 BUFFER = 64 << 20  # bytes that may wait for us: a table made anew is told element by element
 AGAIN = 30.0  # seconds after which news that were lost may be taken for a change once more
 
 
 class DriftWatch:
-    """Calls `changed` when a process that is not in `ours` touched the table. Ours: thread ids, as the kernel counts.
+    """Calls `changed` when somebody else touched the table: a socket that is not this process's, nor one of `ours`.
 
-    State: `_touched` is whether the transaction that is being told so far has to do with the table.
+    State: `_own_ports` are this process's, as of the last look; `_touched` is whether the transaction that is being
+    told so far has to do with the table.
     """
 
     def __init__(self, table: str, ours: Collection[int], changed: Callable[[str], None]) -> None:
         self._table = table.encode() + b"\0"
         self._ours, self._changed = ours, changed
         self._netlink = NetfilterSocket()
+        self._own_ports = own_ports()
         self._touched = False
         self._lost_until = 0.0  # loop time; before it, nothing is made of lost news
         self._netlink.socket.setblocking(False)
@@ -64,8 +67,8 @@ class DriftWatch:
                     raise
                 self._lost()
                 continue
-            for kind, _, content in messages(data):
-                self._hear(netfilter_message(kind, content))
+            for kind, _, port, content in messages(data):
+                self._hear(netfilter_message(kind, content), port)
 
     def _lost(self) -> None:
         """Something was not told. It may have been a change of our own that was too long to be told."""
@@ -74,14 +77,20 @@ class DriftWatch:
             self._lost_until = now + AGAIN
             self._changed("more changed than could be followed")
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, message: Message, port: int) -> None:
         if message.subsystem != NFTABLES:
             return
         if message.kind != NEW_GENERATION:
             ours = message.attributes.get(TABLE_NAME) == self._table
             self._touched |= ours and message.family == IPV4
             return
-        maker = int.from_bytes(message.attributes.get(GENERATION_MAKER, b""), "big")
-        if self._touched and maker not in self._ours:
-            self._changed(f"process {maker} changed it")
+        if self._touched and port not in self._ours and port not in self._known_ports(port):
+            maker = message.attributes.get(GENERATION_MAKER, b"").rstrip(b"\0").decode()
+            self._changed(f"the program {maker} changed it")
         self._touched = False
+
+    def _known_ports(self, port: int) -> set[int]:
+        """Of this process; looked up when there is one that we do not know."""
+        if port not in self._own_ports:
+            self._own_ports = own_ports()
+        return self._own_ports

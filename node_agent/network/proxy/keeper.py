@@ -27,7 +27,7 @@ class TableKeeper:
 
     State, all of it changed under `_changing` only, but `_contents`:
     `_contents` is what each producer wants, `_applied` what the kernel has; None: that is not known. `_makers` are the
-    threads and processes that change the table for us.
+    ports of programs that change the table for us.
     Nothing is applied before every producer has said what it wants: when an agent comes back, the first of them would
     otherwise take away what the others had there.
     """

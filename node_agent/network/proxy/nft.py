@@ -7,7 +7,6 @@ with the program (Debian: libnftables1). What is handed over in one piece is one
 import ctypes
 import logging
 import subprocess
-import threading
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
@@ -30,10 +29,10 @@ class Nft(Protocol):
 def open_nft(makers: set[int]) -> Nft:
     """The library if it is here, else the program.
 
-    To `makers` is added under which ids the kernel sees us change something: of a thread, of processes.
+    To `makers` are added the ports of the programs that are started: their process ids (see netlink.own_ports).
     """
     try:
-        return Library(makers)
+        return Library()
     except OSError as error:
         log.info(
             "nft_library_missing error=%r then=%r",
@@ -46,8 +45,7 @@ def open_nft(makers: set[int]) -> Nft:
 class Library:
     """libnftables. Raises OSError when it is not on this machine."""
 
-    def __init__(self, makers: set[int] | None = None) -> None:
-        self._makers = makers if makers is not None else set()
+    def __init__(self) -> None:
         self._lib = _declared(ctypes.CDLL(LIBRARY))
         self._context = self._lib.nft_ctx_new(0)
         if not self._context:
@@ -56,7 +54,6 @@ class Library:
         self._lib.nft_ctx_buffer_error(self._context)
 
     def run(self, commands: str) -> str:
-        self._makers.add(threading.get_native_id())
         failed = self._lib.nft_run_cmd_from_buffer(self._context, commands.encode())
         # Reading a buffer empties it, so both are read every time.
         output: bytes = self._lib.nft_ctx_get_output_buffer(self._context)
