@@ -31,8 +31,8 @@ _SYSCTL = Path("/proc/sys/net/ipv4")
 class PodNetwork:
     """One node's pod network, in the network namespace this process is in.
 
-    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as `mtu` says; else as the link that has the
-    machine's `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine at once.
+    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as `mtu` says; else as the link that has
+    the machine's `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine.
     """
 
     def __init__(
