@@ -55,6 +55,12 @@ def behind(session: Session, kind: Kind, name: str) -> list[Any]:
 
 
 def _labels(kind: Kind, obj: Any) -> str:
+    if kind.name == "Service":
+        if not obj.spec.selector:
+            raise CommandError(
+                f"service {obj.metadata.name} has no selector: nobody knows its pods"
+            )
+        return ",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items()))
     if not hasattr(obj.spec, "selector") or not hasattr(obj.spec, "template"):
         raise CommandError(f"{kind.full_name} keep no pods: name a pod, or what keeps one")
     return str(labels_from(obj.spec.selector))

@@ -41,12 +41,14 @@ from node_agent.routing import Routing
 from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.interface import Runtime
+from node_agent.servicesource import ServiceSource
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.tokens import AccountTokens
 from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import DiskVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
 ANY_RANGE = PodRange(
@@ -90,6 +92,7 @@ async def _live(
     about = _describe(options, ranges)
     facts = _facts(options, about)
     config, nodes = ConfigSource(client), Informer(client, Node)
+    links = ServiceSource(Informer(client, Service), options.data_dir / "services")
     nodes.add_handler(ranges.notice)
     services = _services(options, client, ranges)
     house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges, services)
@@ -111,6 +114,7 @@ async def _live(
                 PodSource(Informer(client, Pod, which)),
                 NodeSource(nodes),
                 config,
+                links,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
@@ -119,7 +123,7 @@ async def _live(
                 client, {options.node: lambda: agent.reporter.node}, period=options.lease_period
             )
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run, config.run)
+            sources = (server.pods.run, server.nodes.run, config.run, links.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
