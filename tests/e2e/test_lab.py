@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.lab import record
 from tests.lab import TestLab, running
 from tests.waiting import eventually
 
@@ -244,6 +245,11 @@ def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) ->
     lab.power("kill", "n3")
     assert "n3 has no power: helmling lab start n3" in cli.fails("lab", "partition", "n3", mine)
     assert "n3 has no power" in cli.fails("lab", "exec", "n3", mine, "--", "true")
+
+
+def test_to_end_a_lab_that_is_not_there_is_no_failure_and_leaves_nothing(lab: TestLab) -> None:
+    assert lab.cli.ok("lab", "down", "--name=nowhere").out == 'There is no lab "nowhere".\n'
+    assert not record.lock_of("nowhere").exists()
 
 
 def test_up_again_makes_what_is_missing_and_exec_tells_how_it_ended(lab: TestLab) -> None:
