@@ -97,7 +97,7 @@ def down(session: Session) -> None:
     running.check_host()
     name = plan.check_name(session.flags.text("name"))
     keep = session.flags.on("keep")
-    with _locked(name):
+    with record.locked(record.lock_of(name)):  # whoever is at work on it may end first
         lab = record.read(name)
         if lab is not None:
             running.down(lab, keep=keep)
