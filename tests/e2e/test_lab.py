@@ -200,7 +200,7 @@ def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> Non
     after = lab.pod_on(
         "n2", "after"
     )  # the two may have been given up, if their agents took long to come back
-    eventually(lambda: "hello from" in lab.wget("n1", f"http://{after.ip}/"))
+    eventually(lambda: lab.succeeds("n1", "curl", "-sf", "-m", "5", f"http://{after.ip}/"))
 
 
 def test_a_node_that_is_deleted_takes_its_routes_along(lab: TestLab) -> None:
