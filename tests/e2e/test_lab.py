@@ -24,6 +24,12 @@ def address_of(lab: TestLab, node: str) -> str:
     return str(lab.plan.machine(node).address.ip)
 
 
+def renewals(lab: TestLab) -> dict[str, str]:
+    """When each node has said last that it lives."""
+    leases = lab.get("leases", "-n", "kube-node-lease")["items"]
+    return {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in leases}
+
+
 def cidr_of(lab: TestLab, node: str) -> str:
     cidr: str = lab.nodes()[node]["spec"]["podCIDR"]
     return cidr
@@ -190,12 +196,14 @@ def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> Non
         "n1", "docker", "ps", "-q", "--filter", "label=helmling.dev/container=app"
     ).split()
     assert len(inside) == 1
+    silent = renewals(lab)
     lab.power("kill", "server")
     for node in ("n1", "n2"):
         lab.inside(node, "sh", "-c", "kill $(pgrep -f 'cli.main [a]gent')")
     answers = lab.inside("n1", "docker", "exec", inside[0], "sh", "-c", script)
     assert answers.split() == ["1"] * 100
     lab.power("start", "server")
+    eventually(lambda: all(renewals(lab)[node] != silent[node] for node in ("n1", "n2", "n3")))
     eventually(lambda: lab.ready() == {"n1", "n2", "n3"})
     after = lab.pod_on(
         "n2", "after"
