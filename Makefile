@@ -41,7 +41,8 @@ fuzz: ## send the API server what nobody would, for a minute; ARGS="-max_total_t
 	@$(PYTHON) -m pip install -q --disable-pip-version-check -C editable_mode=compat -e '.[fuzz]'
 	@$(PYTHON) -m tests.fuzz -max_total_time=60 $(ARGS)
 
-bench: setup ## measure beside the bare engine, and print ratios
+bench: ## measure beside the bare engine, and print ratios
+	@scripts/setup.sh --bench
 	@$(PYTHON) scripts/with_engine.py $(PYTHON) -m bench
 
 proto: ## generate code from proto/v1/*.proto

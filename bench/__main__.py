@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [api] [scheduler] [encryption] [workloads] [names]     (default: all)
+    python -m bench [start] [pods] [services] [api] [scheduler] [encryption] [workloads] [names]     (default: all)
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -17,7 +17,7 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from bench import api_load, encryption, floor, names, pods, scheduler_load, workloads
+from bench import api_load, encryption, floor, names, pods, scheduler_load, service_path, workloads
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
 KUBERNETES = {
@@ -81,6 +81,23 @@ def pods_beside_docker() -> None:
                     shown.add_row(f"{count} pod(s), created → running", *told)
 
         asyncio.run(measure())
+    console.print(shown)
+
+
+def services() -> None:
+    """The way to a pod through its service, 64 connections to one nginx; and a change of one endpoint."""
+    shown = table("Reaching a pod", "way", "connections kept", "new ones", "goal")
+    found = {one.way: one for one in service_path.throughput()}
+    for one in found.values():
+        shown.add_row(one.way, f"{one.kept:.2f}", f"{one.new:.2f}", "")
+    bare, ours = found["one nft rule by hand"], found["ClusterIP"]
+    kept, new = ours.kept / bare.kept, ours.new / bare.new
+    shown.add_row("ClusterIP beside the rule by hand", f"{kept:.2f}", f"{new:.2f}", "≥ 0.95")
+    console.print(shown)
+    shown = table("One endpoint of 10,000 changes", "how", "decided", "in the kernel", "goal")
+    for change in service_path.one_endpoint():
+        goal = "≤ 2 ms" if "library" in change.how and "place" in change.how else ""
+        shown.add_row(change.how, f"{change.decided_ms:.1f} ms", f"{change.median_ms:.2f} ms", goal)
     console.print(shown)
 
 
@@ -196,6 +213,7 @@ def name_server() -> None:
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": start,
     "pods": pods_beside_docker,
+    "services": services,
     "api": api,
     "scheduler": scheduler,
     "workloads": five_hundred_pods,

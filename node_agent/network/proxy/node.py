@@ -9,15 +9,10 @@ from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.departure import Departures
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place
+from node_agent.network.proxy.names import table_name
 from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
 from node_agent.network.proxy.reporter import RulesReporter
-from node_agent.runtime.names import instance
 from proto.v1.network_pb2 import EndpointSlice, Service
-
-
-def table_name(cluster: str, node: str) -> str:
-    """Of the table with everything that the cluster's objects ask of the node's kernel."""
-    return f"helmling-{instance(cluster, node)}-cluster"
 
 
 class ServiceNetwork:
