@@ -202,7 +202,7 @@ def endpoint_slice(of: str, *pods: Backer, unready: tuple[str, ...] = ()) -> End
     return made
 
 
-Opened = Callable[[set[int]], Nft]
+Opened = Callable[[str], Nft]
 
 
 @asynccontextmanager

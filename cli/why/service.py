@@ -22,11 +22,7 @@ def reasons(
     endpoints = [each for slice in slices for each in slice.endpoints]
     ready = [each for each in endpoints if is_ready(each)]
     if not spec.selector:
-        if ready:
-            return [f"Nothing is wrong: somebody else keeps its {len(ready)} endpoint(s)."]
-        return [
-            "It has no selector, and nobody has made EndpointSlices for it: nobody answers there."
-        ]
+        return [_by_hand(len(ready))]
     if not pods:
         labels = ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
         return [
@@ -36,6 +32,12 @@ def reasons(
     if not told:
         return [f"Nothing is wrong: all of its {len(pods)} pod(s) are ready."]
     return [f"{len(ready)} of {len(pods)} pod(s) answer at it.", *told]
+
+
+def _by_hand(ready: int) -> str:
+    if ready:
+        return f"Nothing is wrong: somebody else keeps its {ready} endpoint(s)."
+    return "It has no selector, and nobody has made EndpointSlices for it: nobody answers there."
 
 
 def missing(

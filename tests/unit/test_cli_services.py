@@ -7,6 +7,7 @@ import pytest
 from cli.commands.portforward import Pair, read_pair
 from cli.describe import network
 from cli.errors import CommandError
+from cli.pods import usefulness
 from cli.why.service import reasons
 from control_plane.apiserver.policies.ingressclass import DEFAULT, default_of
 from control_plane.controllers.endpointslice.endpoints import members
@@ -114,3 +115,10 @@ def test_the_newest_of_the_marked_classes_is_the_default() -> None:
     assert default_of([marked("a", 1), marked("b", 2), marked("c", 3, "false")]) == "b"
     assert default_of([marked("b", 1), marked("a", 1)]) == "a"
     assert default_of([marked("a", 1, "no")]) == ""
+
+
+def test_a_pod_that_is_being_deleted_is_the_last_choice() -> None:
+    old, new = pod("old"), pod("new", ready=False)
+    assert min(old, new, key=usefulness) is old
+    old.metadata.deletionTimestamp.seconds = 1
+    assert min(old, new, key=usefulness) is new

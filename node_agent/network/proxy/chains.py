@@ -59,6 +59,7 @@ class Scope:
 
 ADDRESSES = Scope("", "ip daddr . ")
 PORTS = Scope("port-", "")
+LOOPBACK = "port-loopback"  # as the services of PORTS, for packets to 127.0.0.1
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,14 @@ def lane_of(frontend: Frontend) -> Lane:
 def base(place: Place) -> Table:
     """What is there without any service."""
     sets = {
-        "addresses": Set("type ipv4_addr;"),  # of services: no port of theirs is anybody else's
+        "addresses": Set("type ipv4_addr;"),  # of services alone: no port there is anybody else's
         "loops": Set(
             "type ipv4_addr . ipv4_addr;"
         ),  # pods of this node that may be led to themselves
     }
     for scope in (ADDRESSES, PORTS):
         sets[scope.services] = Set(f"typeof {scope.key} : verdict;", is_map=True)
+    sets[LOOPBACK] = Set(f"typeof {PORTS.key} : verdict;", is_map=True)
     return Table(sets, _fixed(place))
 
 
@@ -135,6 +137,7 @@ def _fixed(place: Place) -> dict[str, Chain]:
     lead = (
         f"{ADDRESSES.key} vmap @{ADDRESSES.services}",
         "ip daddr @addresses goto refuse",
+        f"ip daddr 127.0.0.0/8 {PORTS.key} vmap @{LOOPBACK}",
         f"fib daddr type local {PORTS.key} vmap @{PORTS.services}",
     )
     refuse = (
@@ -192,6 +195,15 @@ def way(frontend: Frontend, place: Place) -> Way:
     if frontend.sources:
         verdict = _checked(lane_of(frontend).scope, verdict, chains)
     return Way(verdict, chains)
+
+
+def loopback_way(frontend: Frontend) -> Way:
+    """From 127.0.0.1 to a port of the node: to backends on the node only.
+
+    An answer from elsewhere would come in for 127.0.0.1, which the kernel takes from no cable unless it is told to.
+    """
+    near = len(frontend.near)
+    return _spread(frontend, near, NEAR) if near else Way(REFUSE, {})
 
 
 def _lead(frontend: Frontend, place: Place, chains: dict[str, Chain]) -> str:

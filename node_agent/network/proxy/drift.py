@@ -7,7 +7,7 @@ nothing happens. A transaction is told as its changes and, last, who made it.
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 
 from node_agent.network.proxy.netlink import (
@@ -19,30 +19,27 @@ from node_agent.network.proxy.netlink import (
     is_overrun,
     messages,
     netfilter_message,
-    own_ports,
 )
 
 log = logging.getLogger(__name__)
 
 # Of linux/netfilter/nf_tables.h and nfnetlink.h.
 NFTABLES, NEW_GENERATION, GROUP = 10, 15, 7
-TABLE_NAME, GENERATION_MAKER = 1, 3  # the maker's name
+TABLE_NAME, GENERATION_MAKER = 1, 3
 BUFFER = 64 << 20  # bytes that may wait for us: a table made anew is told element by element
 AGAIN = 30.0  # seconds after which news that were lost may be taken for a change once more
 
 
 class DriftWatch:
-    """Calls `changed` when somebody else touched the table: a socket that is not this process's, nor one of `ours`.
+    """Calls `changed` when a thread that is not called `ours` touched the table.
 
-    State: `_own_ports` are this process's, as of the last look; `_touched` is whether the transaction that is being
-    told so far has to do with the table.
+    State: `_touched` is whether the transaction that is being told so far has to do with the table.
     """
 
-    def __init__(self, table: str, ours: Collection[int], changed: Callable[[str], None]) -> None:
+    def __init__(self, table: str, ours: str, changed: Callable[[str], None]) -> None:
         self._table = table.encode() + b"\0"
-        self._ours, self._changed = ours, changed
+        self._ours, self._changed = ours.encode(), changed
         self._netlink = NetfilterSocket()
-        self._own_ports = own_ports()
         self._touched = False
         self._lost_until = 0.0  # loop time; before it, nothing is made of lost news
         self._netlink.socket.setblocking(False)
@@ -67,8 +64,8 @@ class DriftWatch:
                     raise
                 self._lost()
                 continue
-            for kind, _, port, content in messages(data):
-                self._hear(netfilter_message(kind, content), port)
+            for kind, _, content in messages(data):
+                self._hear(netfilter_message(kind, content))
 
     def _lost(self) -> None:
         """Something was not told. It may have been a change of our own that was too long to be told."""
@@ -77,20 +74,14 @@ class DriftWatch:
             self._lost_until = now + AGAIN
             self._changed("more changed than could be followed")
 
-    def _hear(self, message: Message, port: int) -> None:
+    def _hear(self, message: Message) -> None:
         if message.subsystem != NFTABLES:
             return
         if message.kind != NEW_GENERATION:
             ours = message.attributes.get(TABLE_NAME) == self._table
             self._touched |= ours and message.family == IPV4
             return
-        if self._touched and port not in self._ours and port not in self._known_ports(port):
-            maker = message.attributes.get(GENERATION_MAKER, b"").rstrip(b"\0").decode()
-            self._changed(f"the program {maker} changed it")
+        maker = message.attributes.get(GENERATION_MAKER, b"").rstrip(b"\0")
+        if self._touched and maker != self._ours:
+            self._changed(f"{maker.decode(errors='replace')} changed it")
         self._touched = False
-
-    def _known_ports(self, port: int) -> set[int]:
-        """Of this process; looked up when there is one that we do not know."""
-        if port not in self._own_ports:
-            self._own_ports = own_ports()
-        return self._own_ports

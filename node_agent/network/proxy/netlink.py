@@ -56,43 +56,20 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Type, number, port and content of each message that came in one piece; the port is that of whoever asked."""
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Type, number and content of each message that came in one piece."""
     at = 0
     while at + _HEADER.size <= len(data):
-        length, kind, _, number, port = _HEADER.unpack_from(data, at)
+        length, kind, _, number, _ = _HEADER.unpack_from(data, at)
         if length < _HEADER.size:
             break
-        yield kind, number, port, data[at + _HEADER.size : at + length]
+        yield kind, number, data[at + _HEADER.size : at + length]
         at += length + -length % 4
 
 
 def netfilter_message(kind: int, content: bytes) -> Message:
     family = _FAMILY.unpack_from(content)[0]
     return Message(kind >> 8, kind & 0xFF, family, attributes(content[_FAMILY.size :]))
-
-
-def own_ports() -> set[int]:
-    """Of the sockets that this process speaks to netfilter with.
-
-    The kernel also tells the id of whoever changed something, but as the whole machine counts, which a process in a
-    namespace of its own does not know; ports count as everybody sees them.
-    """
-    mine = {_target(descriptor) for descriptor in os.listdir("/proc/self/fd")}
-    with open("/proc/thread-self/net/netlink") as sockets:
-        rows = [row.split() for row in sockets.read().splitlines()[1:]]
-    return {
-        int(row[2])
-        for row in rows
-        if int(row[1]) == NETLINK_NETFILTER and f"socket:[{row[-1]}]" in mine
-    }
-
-
-def _target(descriptor: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except FileNotFoundError:  # it is closed by now
-        return ""
 
 
 class NetfilterSocket:
@@ -115,7 +92,7 @@ class NetfilterSocket:
         self.socket.send(head + content)
         answer: list[Message] = []
         while True:
-            for theirs, number, _, body in messages(self.socket.recv(WHOLE)):
+            for theirs, number, body in messages(self.socket.recv(WHOLE)):
                 if number != self._number:
                     continue
                 if theirs in (ERROR, DONE):
