@@ -14,6 +14,7 @@ from functools import partial
 from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
+from api.ingresses import SERVING
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
 from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
@@ -22,6 +23,7 @@ from node_agent.credentials import Credentials, admit
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
+from node_agent.network.ingress.node import IngressNode, remove_ingress, switched_off
 from node_agent.network.pod_network import PodNetwork
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.nft import NftRefused
@@ -129,6 +131,12 @@ async def _live(
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
             tasks.create_task(names.serve_names(options, client, ranges))
+            if options.ingress == "auto":
+                ingress = IngressNode(options, client, services, config)
+                services.also(ingress.proxy.current)
+                tasks.create_task(ingress.run())
+            else:
+                tasks.create_task(switched_off(options, client))
             tasks.create_task(services.run())
             ready.set_result(agent)
     finally:
@@ -147,7 +155,7 @@ def _describe(options: AgentOptions, ranges: RangeKeeper) -> NodeDescription:
         pod_cidr=ranges.told,
         last_pod_cidr=ranges.last,
         most_pods=options.most_pods,
-        labels=options.labels,
+        labels={**options.labels, SERVING: "true" if options.ingress == "auto" else "false"},
     )
 
 
@@ -236,6 +244,7 @@ async def _remove_rules(options: AgentOptions) -> None:
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
+    await remove_ingress(options)
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options, ANY_RANGE)
     try:

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from api.ingresses import DEFAULT_CLASS as DEFAULT
 from cli.commands.portforward import Pair, read_pair
 from cli.describe import network
 from cli.errors import CommandError
 from cli.pods import usefulness
 from cli.why.service import reasons
-from control_plane.apiserver.policies.ingressclass import DEFAULT, default_of
+from control_plane.apiserver.policies.ingressclass import default_of
 from control_plane.controllers.endpointslice.endpoints import members
 from control_plane.controllers.endpointslice.plan import plan
 from proto.v1.network_pb2 import EndpointSlice, IngressClass, Service

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from control_plane.apiserver.validation.ingress import OLD_CLASS
+from api.ingresses import OLD_CLASS, default_class
 from proto.v1.network_pb2 import Ingress, IngressClass
-
-DEFAULT = "ingressclass.kubernetes.io/is-default-class"  # an annotation
 
 
 def wants_default(ingress: Ingress) -> bool:
@@ -16,11 +14,5 @@ def wants_default(ingress: Ingress) -> bool:
 
 def default_of(classes: Iterable[IngressClass]) -> str:
     """The one that is marked; of several the newest; "": none is."""
-    marked = [each for each in classes if each.metadata.annotations.get(DEFAULT) == "true"]
-    newest = min(marked, key=_order, default=None)
-    return newest.metadata.name if newest is not None else ""
-
-
-def _order(ingress_class: IngressClass) -> tuple[int, str]:
-    meta = ingress_class.metadata
-    return -meta.creationTimestamp.seconds, meta.name
+    found = default_class(list(classes))
+    return found.metadata.name if found is not None else ""

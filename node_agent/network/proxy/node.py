@@ -10,7 +10,7 @@ from node_agent.network.proxy.departure import Departures
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place
 from node_agent.network.proxy.names import table_name
-from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
+from node_agent.network.proxy.proxy import PRODUCER, Current, ServiceProxy, Slowest
 from node_agent.network.proxy.reporter import RulesReporter
 from proto.v1.network_pb2 import EndpointSlice, Service
 
@@ -27,16 +27,22 @@ class ServiceNetwork:
         self.services = Informer(client, Service)
         self.slices = Informer(client, EndpointSlice)
         self.routes = Departures(self.slices, client)
+        self._also: list[Current] = []
+
+    def also(self, part: Current) -> None:
+        """Somebody else who leads requests to pods: what is reported is how far everybody is."""
+        self._also.append(part)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
         try:
             place = await self._place()
             proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
-            reporter = RulesReporter(self._client, self._node, proxy.current)
+            slowest = Slowest((proxy.current, *self._also))
+            reporter = RulesReporter(self._client, self._node, slowest)
             loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
             async with asyncio.TaskGroup() as tasks:
-                for loop in (*loops, reporter.run):
+                for loop in (*loops, slowest.run, reporter.run):
                     tasks.create_task(loop())
         finally:
             self.keeper.close()
