@@ -3,7 +3,7 @@
 A pod that is to end is taken out of the EndpointSlices; it may go when no kernel leads new connections to it any more.
 So each agent tells up to which version of the slices its kernel is current, as long as it can, and the agent of the pod
 asks for the moment when all are that far. Nothing of it is stored: it is worth something for a second.
-docs/adr/0013-leave-before-you-go.md has the choice.
+docs/adr/0012-leave-before-you-go.md has the choice.
 """
 
 import asyncio

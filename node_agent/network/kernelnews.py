@@ -63,9 +63,9 @@ def _read(news: socket.socket, about: About) -> bool:
     return about is not About.RULES or any(map(_is_elsewhere, messages(data)))
 
 
-def _is_elsewhere(message: tuple[int, int, int, bytes]) -> bool:
+def _is_elsewhere(message: tuple[int, int, bytes]) -> bool:
     """About another table than those of services. The last word of a transaction names no table."""
-    kind, _, _, content = message
+    kind, _, content = message
     told = netfilter_message(kind, content)
     name = told.attributes.get(TABLE_NAME, b"").rstrip(b"\0").decode(errors="replace")
     return told.kind != NEW_GENERATION and not is_table_of_services(name)

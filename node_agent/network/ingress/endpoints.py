@@ -2,7 +2,7 @@
 
 Requests go straight to the pods and not through the service's own address: a connection through that is led to a pod
 once, and the proxy would keep using it for new requests after the pod has been told to end. So each request is given
-to a pod that is ready now (docs/adr/0016-ingress.md).
+to a pod that is ready now (docs/adr/0015-ingress.md).
 """
 
 from collections.abc import Iterable, Iterator

@@ -134,6 +134,18 @@ def sets_of(lane: Lane) -> dict[str, Set]:
 
 
 def _fixed(place: Place) -> dict[str, Chain]:
+    """Where the kernel calls, and what every first packet meets."""
+    nat = "type nat hook {} priority {}; policy accept;"
+    return {
+        "lead_in": Chain(("jump lead",), nat.format("prerouting", "dstnat")),
+        "lead_out": Chain(("jump lead",), nat.format("output", "-100")),
+        **_leading(place),
+        "answers": Chain(("ct status dnat jump translated",), nat.format("postrouting", "srcnat")),
+        "translated": Chain(_answers(place)),
+    }
+
+
+def _leading(place: Place) -> dict[str, Chain]:
     lead = (
         f"{ADDRESSES.key} vmap @{ADDRESSES.services}",
         "ip daddr @addresses goto refuse",
@@ -150,20 +162,7 @@ def _fixed(place: Place) -> dict[str, Chain]:
         "fib saddr type local return",
         f"meta mark set meta mark or {FROM_OUTSIDE:#x}",
     )
-    return {
-        "lead_in": Chain(
-            ("jump lead",), "type nat hook prerouting priority dstnat; policy accept;"
-        ),
-        "lead_out": Chain(("jump lead",), "type nat hook output priority -100; policy accept;"),
-        "lead": Chain(lead),
-        "refuse": Chain(refuse),
-        "outside": Chain(outside),
-        "answers": Chain(
-            ("ct status dnat jump translated",),
-            "type nat hook postrouting priority srcnat; policy accept;",
-        ),
-        "translated": Chain(_answers(place)),
-    }
+    return {"lead": Chain(lead), "refuse": Chain(refuse), "outside": Chain(outside)}
 
 
 def _answers(place: Place) -> tuple[str, ...]:
