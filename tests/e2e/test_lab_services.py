@@ -54,8 +54,8 @@ def ready_nodes(lab: TestLab, name: str) -> set[str]:
 
 
 def asked(lab: TestLab, node: str, url: str, *how: str) -> Answer:
-    """tests/load.py in a machine."""
-    load = (sys.executable, "-m", "tests.load", url, *how)
+    """bench/load.py in a machine."""
+    load = (sys.executable, "-m", "bench.load", url, *how)
     words = ("lab", "exec", f"--name={lab.name}", node, "--", "env", f"PYTHONPATH={ROOT}", *load)
     return lab.cli.run(*words, patience=600)
 
