@@ -5,8 +5,8 @@
 
 Each client asks again as soon as it is answered. Without keep-alive every request has a connection of its own. With
 it, a connection is used for as long as the server lets it be; if it turns out that the server has closed it before it
-said anything, the request goes out again on a new one, as every HTTP client does it (RFC 9112, 9.3.1). That is counted as
-`again` and is no failure: no answer was begun.
+said anything, the request goes out again on a new one, as every HTTP client does it (RFC 9112, 9.3.1). That is counted
+as `again` and is no failure: no answer was begun.
 """
 
 import argparse
