@@ -53,6 +53,7 @@ from control_plane.controllers.disruption import main as disruption
 from control_plane.controllers.endpointslice import main as endpointslice
 from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
+from control_plane.controllers.networkpolicy import main as networkpolicy
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
@@ -122,6 +123,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("endpoint-slice-controller", endpointslice.run),
+    networkpolicy.run,
     _recorded("disruption-controller", disruption.run),
     _recorded("config-rollout-controller", configrollout.run),
 )

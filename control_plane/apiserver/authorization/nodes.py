@@ -46,6 +46,8 @@ RULES = (
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
     _rule("get list watch", "services"),
     _rule("get list watch", "endpointslices", "discovery.k8s.io"),
+    _rule("get list watch", "networkpolicies", "networking.k8s.io"),
+    _rule("get list watch", "peerslices", "helmling.dev"),
     _rule("create", "tokenreviews", "authentication.k8s.io"),
     _rule("create", "subjectaccessreviews", "authorization.k8s.io"),
 )
