@@ -203,7 +203,7 @@ class Informers:
             finally:
                 self._tasks = None
 
-    async def wait_synced(self) -> None:
-        """Until every informer asked for so far is complete."""
-        for informer in list(self._all.values()):
+    async def wait_synced(self, *kinds: type[Any]) -> None:
+        """Until those of these kinds are complete; of none: every informer asked for so far."""
+        for informer in [self.of(kind) for kind in kinds] or list(self._all.values()):
             await informer.wait_synced()

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", CLUSTER, "Start a cluster on this machine, in the background"),
     "status": ("status", CLUSTER, "Show what runs, where, and how it feels"),
     "down": ("down", CLUSTER, "Stop the cluster on this machine; its state stays"),
+    "lab": ("lab", CLUSTER, "Run a lab: a cluster of several machines on this one"),
     "server": ("server", CLUSTER, "Run the control plane in the foreground"),
     "secrets": ("secrets", CLUSTER, "Encryption at rest: its keys, and changing them"),
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),

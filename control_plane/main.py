@@ -54,6 +54,8 @@ from control_plane.controllers.endpointslice import main as endpointslice
 from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
 from control_plane.controllers.networkpolicy import main as networkpolicy
+from control_plane.controllers.nodeipam import main as nodeipam
+from control_plane.controllers.nodeipam.allocation import Parts
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
 from control_plane.controllers.replicaset import main as replicaset
@@ -136,10 +138,12 @@ class NodeOptions:
     times: Times = KUBERNETES
     kept_pods: int = podgc.KEPT  # that have ended
     tolerance: Tolerance = STAY
+    ranges: Parts = nodeipam.WHOLE  # of the pods' addresses
 
     def parts(self) -> tuple[Part, ...]:
         return (
             _recorded("node-controller", partial(nodelifecycle.run, times=self.times)),
+            _recorded("node-ipam-controller", partial(nodeipam.run, parts=self.ranges)),
             _recorded("taint-eviction-controller", tainteviction.run),
             partial(podgc.run, kept=self.kept_pods),
         )

@@ -123,4 +123,5 @@ class Agent:
         if not trouble and loop.time() - self._images[0] >= IMAGES_EVERY:
             with suppress(RuntimeFailure):  # the next list of containers says the same
                 self._images = (loop.time(), tuple(await self._house.runtime.list_images()))
+        trouble = trouble or self._house.network.trouble
         return NodeHealth(trouble, self._house.pressure(), self._images[1])

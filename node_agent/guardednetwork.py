@@ -31,6 +31,10 @@ class GuardedNetwork:
     def __init__(self, network: PodNetwork, guard: Guard) -> None:
         self._network, self._guard = network, guard
 
+    @property
+    def trouble(self) -> str:
+        return self._network.trouble
+
     def adopt(self, addresses: Mapping[str, str], ports: Iterable[HostPort]) -> None:
         self._network.adopt(addresses, ports)
         self._guard.adopt(addresses)

@@ -5,7 +5,6 @@ finds them by their labels and goes on as if nothing had been.
 """
 
 import asyncio
-import ipaddress
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,36 +14,49 @@ from functools import partial
 from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
-from node_agent import machine
+from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
+from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
+from node_agent.guardednetwork import GuardedNetwork
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
+from node_agent.network.commands import NetworkFailure
 from node_agent.network.pod_network import PodNetwork
+from node_agent.network.policy.firewall import PRODUCER as POLICIES
+from node_agent.network.policy.firewall import PolicyFirewall
+from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.nft import NftRefused
-from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
+from node_agent.network.proxy.node import ServiceNetwork, remove_table, table_name
+from node_agent.network.proxy.proxy import PRODUCER as SERVICES
+from node_agent.network.routetable import RouteTable
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
 from node_agent.options import AgentOptions
-from node_agent.podnetwork import ImaginedNetwork, NetworkUnavailable, WiredNetwork
-from node_agent.pods.disk import Directory, Nowhere
+from node_agent.podnetwork import NetworkUnavailable, WiredNetwork
+from node_agent.podrange import RangeKeeper
+from node_agent.pods.disk import Directory
 from node_agent.pods.facts import NodeFacts
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
+from node_agent.routing import Routing
 from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
-from node_agent.runtime.hollow import HollowRuntime
 from node_agent.runtime.interface import Runtime
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.tokens import AccountTokens
 from node_agent.volumes.gathering import Gatherer
-from node_agent.volumes.store import DiskVolumes, NoVolumes, tear_down
+from node_agent.volumes.store import DiskVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
 from proto.v1.pod_pb2 import Pod
+
+ANY_RANGE = PodRange(
+    DEFAULT_CLUSTER_CIDR, DEFAULT_CLUSTER_CIDR
+)  # what is removed is found by names
 
 
 async def serve(options: AgentOptions) -> None:
@@ -79,11 +91,17 @@ async def _live(
     options: AgentOptions, client: Client, credentials: Credentials, ready: asyncio.Future[Agent]
 ) -> None:
     """Until cancelled."""
-    about = _describe(options)
-    facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
-    config = ConfigSource(client)
-    services = _services(options, client)
-    house = _house(options, Gatherer(facts, config, AccountTokens(client)), services)
+    ranges = RangeKeeper(options.data_dir, options.node, options.told_range)
+    about = _describe(options, ranges)
+    facts = _facts(options, about)
+    config, nodes = ConfigSource(client), Informer(client, Node)
+    nodes.add_handler(ranges.notice)
+    services = _services(options, client, ranges)
+    pods = Informer(client, Pod, Selection(fields=f"spec.nodeName={options.node}"))
+    policies = PolicyFirewall(client, pods, services.keeper, options.name_server)
+    wires = GuardedNetwork(WiredNetwork(partial(_network, options), ranges), policies)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)), wires, services)
+    routes = Routing(nodes, options.node, ranges, _routes(options), options.overlay)
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
     try:
@@ -94,13 +112,11 @@ async def _live(
             asyncio.TaskGroup() as tasks,
         ):
             described = await _with_runtime(about, house.runtime, port)
-            which = Selection(fields=f"spec.nodeName={options.node}")
-            itself = Selection(fields=f"metadata.name={options.node}")
             server = Server(
                 client,
                 StatusPublisher(client),
-                PodSource(Informer(client, Pod, which)),
-                NodeSource(Informer(client, Node, itself)),
+                PodSource(pods),
+                NodeSource(nodes),
                 config,
             )
             agent = Agent(server, house, described, facts, tasks)
@@ -112,12 +128,13 @@ async def _live(
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
             sources = (server.pods.run, server.nodes.run, config.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
-            for loop in (house.network.run, *own):
+            for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
+            tasks.create_task(names.serve_names(options, client, ranges))
+            for part in (services.run, policies.run):
+                tasks.create_task(part())
             ready.set_result(agent)
-            if services is not None:
-                tasks.create_task(services.run())
     finally:
         await house.runtime.close()
 
@@ -126,14 +143,26 @@ def _views(agents: list[Agent]) -> list[View]:
     return [worker.view for agent in agents for worker in agent.pods.workers.values()]
 
 
-def _describe(options: AgentOptions) -> NodeDescription:
+def _describe(options: AgentOptions, ranges: RangeKeeper) -> NodeDescription:
     seen = machine.examine(options.data_dir)
     return NodeDescription(
         name=options.node,
         machine=machine.at(seen, options.address),
-        pod_cidr=str(ipaddress.ip_network(options.pod_cidr)),
+        pod_cidr=ranges.told,
+        last_pod_cidr=ranges.last,
         most_pods=options.most_pods,
         labels=options.labels,
+    )
+
+
+def _facts(options: AgentOptions, about: NodeDescription) -> NodeFacts:
+    return NodeFacts(
+        options.node,
+        options.address,
+        _allocatable(about),
+        machine.resolv_conf(options.resolv_conf),
+        options.name_server,
+        options.cluster_domain,
     )
 
 
@@ -154,14 +183,13 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, gatherer: Gatherer, services: ServiceNetwork | None) -> House:
-    if services is None:
-        volumes, network = NoVolumes(gatherer), ImaginedNetwork(options.pod_cidr)
-        return House(HollowRuntime(), network, volumes, Nowhere())
+def _house(
+    options: AgentOptions, gatherer: Gatherer, wires: GuardedNetwork, services: ServiceNetwork
+) -> House:
     runtime = _docker(options)
     return House(
         runtime,
-        WiredNetwork(_wires(options), options.pod_cidr),
+        wires,
         DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
@@ -179,22 +207,30 @@ def _docker(options: AgentOptions) -> DockerRuntime:
     )
 
 
-def _wires(options: AgentOptions) -> PodNetwork:
+def _network(options: AgentOptions, given: PodRange) -> PodNetwork:
     return PodNetwork(
         cluster=options.cluster,
         node=options.node,
-        pod_cidr=options.pod_cidr,
-        cluster_cidr=options.all_pods_cidr,
+        pod_cidr=given.pods,
+        cluster_cidr=given.cluster,
+        address=options.address,
+        headroom=options.headroom,
     )
 
 
-def _services(options: AgentOptions, client: Client) -> ServiceNetwork | None:
-    """Nothing is led to hollow nodes."""
-    if options.runtime == "hollow":
-        return None
-    bridge = _wires(options).bridge
-    place = ServicePlace(options.node, bridge, options.pod_cidr, options.all_pods_cidr)
-    return ServiceNetwork(client, place, keeper_of(options.cluster, options.node))
+def _routes(options: AgentOptions) -> RouteTable:
+    return RouteTable(cluster=options.cluster, node=options.node, address=options.address)
+
+
+def _services(options: AgentOptions, client: Client, ranges: RangeKeeper) -> ServiceNetwork:
+    async def place() -> ServicePlace:
+        given = await ranges.known()
+        bridge = _network(options, given).bridge
+        return ServicePlace(options.node, bridge, given.pods, given.cluster)
+
+    producers = (SERVICES, POLICIES)
+    keeper = TableKeeper(table_name(options.cluster, options.node), producers)
+    return ServiceNetwork(client, options.node, place, keeper)
 
 
 async def _remove_rules(options: AgentOptions) -> None:
@@ -207,7 +243,7 @@ async def _remove_rules(options: AgentOptions) -> None:
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
     disk = Directory(options.pods_dir)
-    runtime, network = _docker(options), WiredNetwork(_wires(options), options.pod_cidr)
+    runtime, network = _docker(options), _network(options, ANY_RANGE)
     try:
         for record in await runtime.list():
             for container in record.containers:
@@ -218,7 +254,11 @@ async def remove_all(options: AgentOptions) -> None:
         for uid in disk.uids():
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
+        await _routes(options).remove()
         await _remove_rules(options)
-        await network.remove()
+        await network.down()
+        await names.address(options).remove()
+    except NetworkFailure as error:
+        raise NetworkUnavailable(str(error)) from error
     finally:
         await runtime.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api import clock
+from api.podranges import WISH
 from node_agent.machine import Machine, Pressure
 from node_agent.runtime.model import ImageInfo
 from proto.v1.cluster_pb2 import (
@@ -30,11 +31,12 @@ class NodeDescription:
 
     name: str
     machine: Machine
-    pod_cidr: str
+    pod_cidr: str  # "": the cluster is to give it one
     runtime_version: str = ""
     port: int = 0  # where the agent's streams are
     most_pods: int = 110
     labels: Mapping[str, str] = field(default_factory=dict)
+    last_pod_cidr: str = ""  # what it had before the agent started
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,16 @@ class NodeHealth:
     images: Sequence[ImageInfo] = ()
 
 
-def new_node(about: NodeDescription) -> Node:
-    """As it is registered; the status follows."""
+def new_node(about: NodeDescription, last_pod_cidr: str = "") -> Node:
+    """As it is registered; the status follows. It asks for the range that its pods have addresses of."""
     node = Node(apiVersion="v1", kind="Node")
     node.metadata.name = about.name
     node.metadata.labels.update(labels(about))
-    node.spec.podCIDR = about.pod_cidr
-    node.spec.podCIDRs.append(about.pod_cidr)
+    if about.pod_cidr:
+        node.spec.podCIDR = about.pod_cidr
+        node.spec.podCIDRs.append(about.pod_cidr)
+    elif wish := last_pod_cidr or about.last_pod_cidr:
+        node.metadata.annotations[WISH] = wish
     return node
 
 
@@ -74,7 +79,7 @@ def corrected(node: Node, about: NodeDescription) -> Node | None:
     fresh = Node()
     fresh.CopyFrom(node)
     fresh.metadata.labels.update(labels(about))
-    if not fresh.spec.podCIDR:
+    if about.pod_cidr and not fresh.spec.podCIDR:
         fresh.spec.podCIDR = about.pod_cidr
         fresh.spec.podCIDRs[:] = [about.pod_cidr]
     return None if fresh == node else fresh

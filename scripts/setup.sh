@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes this machine able to run Helmling: Python, .venv with the package in it, and the programs it works with.
 #
-#   scripts/setup.sh [--dev] [--without-engine]
+#   scripts/setup.sh [--dev] [--bench] [--without-engine]
 #
 #   --dev              also what the tests and linters need
+#   --bench            also what `make bench` compares with
 #   --without-engine   go on without the programs that only real containers need
 #
 # It may be run at any time and does only what is left to do. As root on Debian and Ubuntu it installs what is
@@ -12,12 +13,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin   # `su` without `-` leaves root with a user's PATH
 
-dev='' without_engine=''
+dev='' bench='' without_engine=''
 for argument in "$@"; do
   case $argument in
     --dev) dev=yes ;;
+    --bench) bench=yes ;;
     --without-engine) without_engine=yes ;;
-    *) echo "usage: scripts/setup.sh [--dev] [--without-engine]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--dev] [--bench] [--without-engine]" >&2; exit 2 ;;
   esac
 done
 
@@ -121,6 +123,8 @@ missing_packages() {
   has ip       || echo iproute2
   has iptables || echo iptables
   [[ -z $dev ]] || has etcd || echo etcd-server
+  [[ -z $bench ]] || has wrk || echo wrk
+  [[ -z $bench ]] || has haproxy || echo haproxy
 }
 
 ensure_programs() {

@@ -7,11 +7,13 @@ A value may have been encoded, and it may lie across the border of two pages: so
 which any page that has a good part of it has one.
 """
 
+import errno
 import os
 import secrets
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 LENGTH = 48  # bytes of a canary: letters, so that it can be an environment variable, too
 PIECE = 12  # bytes; twelve random letters are 70 bits
@@ -78,6 +80,21 @@ def _disk_of(path: str) -> int | None:
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes().rstrip(b"\0")  # etcd makes its files large before it fills them
+        with file.open("rb", buffering=0) as opened:
+            return b"\0".join(_written(opened)).rstrip(b"\0")
     except FileNotFoundError:  # it went while we looked
         return b""
+
+
+def _written(file: IO[bytes]) -> Iterator[bytes]:
+    """What is in it, without its holes: etcd makes its files large before it fills them."""
+    end, at = os.fstat(file.fileno()).st_size, 0
+    while at < end:
+        try:
+            begin = os.lseek(file.fileno(), at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # the rest is a hole
+                return
+            raise
+        at = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+        yield os.pread(file.fileno(), at - begin, begin)

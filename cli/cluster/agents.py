@@ -38,6 +38,9 @@ def options(layout: Layout, server: str, wishes: Wishes) -> AgentOptions:
         cluster=cluster_name(layout.root),
         pod_cidr=wishes.pod_cidr,
         lease_period=wishes.lease_period,
+        service_cidr=wishes.service_cidr,
+        cluster_dns=wishes.cluster_dns,
+        cluster_domain=wishes.cluster_domain,
     )
 
 

@@ -26,7 +26,7 @@ HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT = 6440, 6441
 LEASE_PERIOD = 10.0
-POD_CIDR = "10.244.0.0/24"
+CLUSTER_DOMAIN = "cluster.local"
 SERVICE_CIDR = "10.96.0.0/16"
 
 
@@ -36,9 +36,13 @@ class Wishes:
 
     port: int = PORT  # 0: any free one
     token_port: int = TOKEN_PORT  # for machines that join; 0: any free one
-    advertise: str = ""  # the address at which other machines find this one; "": they do not
+    advertise_address: str = (
+        ""  # the address at which other machines find this one; "": they do not
+    )
     node_name: str = ""  # default: the machine's name
-    pod_cidr: str = POD_CIDR
+    pod_cidr: str = ""  # default: what the cluster gives the node
+    cluster_dns: str = ""  # the name server's address; default: the tenth of the services'
+    cluster_domain: str = CLUSTER_DOMAIN  # what names of the cluster end in
     service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder

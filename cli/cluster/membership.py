@@ -46,13 +46,12 @@ async def become_member(
         log.info("joined server=%s node=%s", server, told.node)
     if server:
         server = told.server or server
-        return replace(told, server=server, address=address_towards(server))
+        return replace(told, server=server, address=told.node_ip or address_towards(server))
     authority = await _beside(layout)
     if not _valid(authority, folder, told.node):
         _sign(authority, folder, told.node)
-    return (
-        told if told.server else replace(told, server=kubeconfig.of_file(str(layout.admin)).address)
-    )
+    server = told.server or kubeconfig.of_file(str(layout.admin)).address
+    return replace(told, server=server, address=told.node_ip or told.address)
 
 
 async def _beside(layout: Layout) -> Authority:

@@ -1,12 +1,14 @@
-"""The flags of `helmling server` about nodes that fail, under Kubernetes' names, and what they mean together."""
+"""The flags of `helmling server` about nodes, under Kubernetes' names, and what they mean together."""
 
 from typing import TYPE_CHECKING
 
+from api.podranges import DEFAULT_CLUSTER_CIDR, DEFAULT_NODE_MASK
 from cli.command import Session
 from cli.errors import UsageError
 from cli.flags import Flag, duration
 
 if TYPE_CHECKING:
+    from control_plane.controllers.nodeipam.allocation import Parts
     from control_plane.main import NodeOptions
 
 FLAGS = (
@@ -19,6 +21,9 @@ FLAGS = (
     Flag("unhealthy-zone-threshold", "Which share of a zone's nodes is most of them.", default="0.55"),
     Flag("default-not-ready-toleration-seconds", "Seconds on a node that is not ready.", form="number", default="300"),
     Flag("default-unreachable-toleration-seconds", "Seconds on a node that is silent.", form="number", default="300"),
+    Flag("cluster-cidr", "The addresses of all pods.", default=DEFAULT_CLUSTER_CIDR),
+    Flag("node-cidr-mask-size", "How large a part of them each node gets: the length of its prefix.", form="number",
+         default=str(DEFAULT_NODE_MASK)),
     Flag("terminated-pod-gc-threshold", "How many ended pods are kept; 0: all.", form="number", default="12500"),
 )  # fmt: skip
 
@@ -43,7 +48,18 @@ def options(session: Session) -> "NodeOptions":
         not_ready=flags.number("default-not-ready-toleration-seconds") or 0,
         unreachable=flags.number("default-unreachable-toleration-seconds") or 0,
     )
-    return NodeOptions(times, flags.number("terminated-pod-gc-threshold") or 0, tolerance)
+    kept = flags.number("terminated-pod-gc-threshold") or 0
+    return NodeOptions(times, kept, tolerance, _parts(session))
+
+
+def _parts(session: Session) -> "Parts":
+    from control_plane.controllers.nodeipam.allocation import BadRange, Parts
+
+    flags = session.flags
+    try:
+        return Parts.of(flags.text("cluster-cidr"), flags.number("node-cidr-mask-size") or 0)
+    except BadRange as error:
+        raise UsageError(f"--cluster-cidr, --node-cidr-mask-size: {error}") from None
 
 
 def _duration(session: Session, name: str) -> float:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cli.cluster.layout import SERVICE_CIDR
+from cli.cluster.layout import CLUSTER_DOMAIN, SERVICE_CIDR
 from cli.command import Session
 from cli.errors import UsageError
 from cli.flags import Flag
@@ -10,7 +10,6 @@ from cli.flags import Flag
 if TYPE_CHECKING:
     from control_plane.apiserver.allocation.ranges import Network, Ranges
 
-CLUSTER_DOMAIN = "cluster.local"
 FLAGS = (
     Flag("service-cidr", "The addresses that Services get. Nothing else may have them.", default=SERVICE_CIDR),
     Flag("node-port-range", "The ports of nodes that Services of the type NodePort get.", default="30000-32767"),

@@ -4,20 +4,33 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from cli.cluster.layout import POD_CIDR, Layout, Wishes
+from cli.cluster import nameflags
+from cli.cluster.layout import SERVICE_CIDR, Layout, Wishes
+from cli.cluster.serviceflags import network
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
-from cli.commands.up import LEASE, cidr, hollow_count, lease_period, machine_name
+from cli.commands.up import (
+    LEASE,
+    cidr,
+    hollow_count,
+    is_ipv4,
+    lease_period,
+    machine_name,
+    port_of,
+)
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag
 from cli.kubeconfig import address_of, data_dir
 
 if TYPE_CHECKING:
     from node_agent.join import Invitation
+    from node_agent.options import AgentOptions, Overlay
 
+OVERLAYS = ("auto", "vxlan", "none")
 HOLLOW = "hollow"  # what hollow nodes are called when nobody gives them a name
 
 
@@ -29,10 +42,12 @@ def run(session: Session) -> int | None:
     count = hollow_count(flags.number("hollow") or 0)
     wishes = Wishes(
         node_name=flags.text("node-name") or (HOLLOW if count else machine_name()),
-        pod_cidr=cidr(flags.text("pod-cidr")),
+        pod_cidr=cidr(flags.text("pod-cidr")) if flags.given("pod-cidr") else "",
         hollow=count,
         lease_period=lease_period(flags),
+        service_cidr=str(network(flags.text("service-cidr"))),
     )
+    wishes = nameflags.of(flags, wishes)
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -49,7 +64,7 @@ def run(session: Session) -> int | None:
     if count:
         asyncio.run(_hollow(session, server, wishes))
     else:
-        asyncio.run(_real(layout, server, wishes, invitation))
+        asyncio.run(_real(_told(session, layout, server, wishes), layout, invitation))
     return 0
 
 
@@ -62,15 +77,24 @@ def _invitation(session: Session) -> "Invitation | None":
     return Invitation(address_of(where, "--join"), token) if where else None
 
 
-async def _real(
-    layout: Layout, server: str, wishes: Wishes, invitation: "Invitation | None"
-) -> None:
+def _told(session: Session, layout: Layout, server: str, wishes: Wishes) -> "AgentOptions":
     from cli.cluster.agents import options
+
+    address, overlay = session.flags.text("node-ip"), session.flags.text("overlay")
+    if address and not is_ipv4(address):
+        raise UsageError(f"--node-ip={address} is no IPv4 address")
+    if overlay not in OVERLAYS:
+        raise UsageError(f"--overlay must be one of {', '.join(OVERLAYS)}, not {overlay}")
+    told = options(layout, server, wishes)
+    port = port_of(session.flags, "port")
+    return replace(told, node_ip=address, port=port, overlay=cast("Overlay", overlay))
+
+
+async def _real(told: "AgentOptions", layout: Layout, invitation: "Invitation | None") -> None:
     from cli.cluster.membership import become_member
     from node_agent.credentials import NoIdentity
     from node_agent.main import serve
 
-    told = options(layout, server, wishes)
     try:
         await serve(await become_member(layout, told, invitation))
     except NoIdentity as error:
@@ -101,8 +125,8 @@ async def _hollow(session: Session, server: str, wishes: Wishes) -> None:
 
 
 AGENT = Command(
-    usage="agent [--join=HOST:PORT --token=TOKEN] [--server=HOST:PORT] [--node-name=NAME] [--pod-cidr=CIDR] "
-    "[--hollow=N] [--data-dir=DIR]",
+    usage="agent [--join=HOST:PORT --token=TOKEN] [--server=HOST:PORT] [--node-name=NAME] [--node-ip=ADDRESS] "
+    "[--overlay=auto|vxlan|none] [--hollow=N] [--data-dir=DIR]",
     about="Run a node's agent in the foreground: it starts the containers of the pods that are bound to its "
     "node, and reports on them.\n\n"
     "The first start needs an identity: beside a control plane (in the same --data-dir) the node gets one from it; "
@@ -124,7 +148,14 @@ AGENT = Command(
     flags=(
         Flag("node-name", "The name of the node; default: this machine's name; hollow nodes are NAME-1, NAME-2, …"),
         Flag("join", "Where the cluster takes join tokens, for the first start on another machine than the server's."),
-        Flag("pod-cidr", "The addresses of the pods.", default=POD_CIDR),
+        Flag("node-ip", "This machine's address for others; default: the one it has towards the server."),
+        Flag("port", "Where the API server finds the agent, for logs and exec; 0: any free port.", form="number",
+             default="0"),
+        Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
+        Flag("overlay", "How pods reach those of other nodes: auto (plainly on the same segment, else through VXLAN), "
+             "vxlan (always), none (never).", default="auto"),
+        Flag("service-cidr", "The addresses of Services, as the server was told.", default=SERVICE_CIDR),
+        *nameflags.FLAGS,
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LEASE,
         LOG_LEVEL,

@@ -66,7 +66,7 @@ def attempt(session: Session, manifest: Manifest, others: list[Manifest]) -> Non
     except ApiError as error:
         if isinstance(error, NotFound) and _role_comes_along(manifest, others):
             return
-        if not _comes_along(manifest, others):
+        if not _namespace_comes_along(manifest, others):
             raise
         copy = kind.message()
         copy.CopyFrom(obj)
@@ -97,7 +97,12 @@ def _role_comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
     return (ref.kind, ref.name) in {(other.kind.name, other.name) for other in others}
 
 
-def _comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
+def comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
+    """Whether something that must be there before the object is among the manifests."""
+    return _role_comes_along(manifest, others) or _namespace_comes_along(manifest, others)
+
+
+def _namespace_comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
     """Whether the namespace of the object is among the manifests."""
     made = {other.name for other in others if other.kind.name == "Namespace"}
     return manifest.kind.namespaced and manifest.namespace in made

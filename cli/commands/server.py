@@ -25,7 +25,8 @@ def log_level(session: Session) -> str:
 
 def _ports(session: Session) -> tuple[str, int, int]:
     """Where to listen: host, port for certificates, port for tokens. Raises UsageError."""
-    where = session.flags.text("listen")
+    advertised = session.flags.text("advertise-address")
+    where = session.flags.text("listen") or f"{_bracketed(advertised) or '127.0.0.1'}:{PORT}"
     match = LISTEN.match(where)
     if match is None or int(match["port"]) > 65535:
         raise UsageError(
@@ -37,6 +38,11 @@ def _ports(session: Session) -> tuple[str, int, int]:
     if not 0 <= token_port <= 65535:
         raise UsageError(f"--token-port must be between 0 and 65535, not {token_port}")
     return match["host"], int(match["port"]), token_port
+
+
+def _bracketed(host: str) -> str:
+    """As it stands before a port: an IPv6 address is put in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def run(session: Session) -> int | None:
@@ -58,7 +64,7 @@ def run(session: Session) -> int | None:
         host=host,
         port=port,
         token_port=token_port,
-        advertise=session.flags.text("advertise"),
+        advertise=session.flags.text("advertise-address"),
         names=tuple(session.flags.many("tls-san")),
         audit=audit.Options(
             path=session.flags.text("audit-log-path"),
@@ -88,7 +94,7 @@ def run(session: Session) -> int | None:
 
 
 SERVER = Command(
-    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--advertise=HOST] [--tls-san=NAME] "
+    usage="server [--listen=HOST:PORT] [--token-port=PORT] [--advertise-address=HOST] [--tls-san=NAME] "
     "[--store=URL] [--data-dir=DIR] [--encryption-provider-config=FILE] [--log-level=LEVEL]",
     about="Run the control plane in the foreground: API server, scheduler and controllers.\n\nWrites "
     "admin.conf into the data "
@@ -101,7 +107,7 @@ SERVER = Command(
   helmling server --data-dir=$HOME/cluster --listen=127.0.0.1:7000
 
   # For other machines, too
-  helmling server --listen=0.0.0.0:6440 --advertise=192.168.1.10
+  helmling server --advertise-address=192.168.1.10
 
   # A lab, where a dead node is given up after seconds
   helmling server --node-monitor-period=1s --node-monitor-grace-period=15s \\
@@ -112,10 +118,11 @@ SERVER = Command(
     run=run,
     tidies_up=True,
     flags=(
-        Flag("listen", "The address to listen on; port 0 is any free one.", default=f"127.0.0.1:{PORT}"),
+        Flag("listen", f"The address to listen on; port 0 is any free one. Default: port {PORT} of what is advertised, "
+             "or of 127.0.0.1."),
         Flag("token-port", f"Where tokens are taken, not certificates; 0: any free one. Default {TOKEN_PORT}.",
              form="number"),
-        Flag("advertise", "The address at which others find this server; default: where it listens."),
+        Flag("advertise-address", "The address at which others find this server; default: where it listens."),
         Flag("tls-san", "A further name or address for the server's certificate; may be repeated.", form="many"),
         Flag("store", "Default: SQLite in the data directory. Else sqlite:///PATH, etcd://HOST:PORT or memory://."),
         Flag("encryption-provider-config", "What is encrypted at rest, and with which keys; default: encryption.yaml "

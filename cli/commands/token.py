@@ -1,17 +1,14 @@
 """`helmling token`: what another machine shows to join the cluster (api/jointoken.py)."""
 
-from datetime import timedelta
-
-from api import clock, jointoken
+from api import clock
 from api.kinds import Kind, find
 from cli import subcommands
 from cli.command import Command, Session
-from cli.errors import CommandError, UsageError
+from cli.errors import UsageError
 from cli.flags import Flag, duration, switch
 from cli.output.table import render
 from cli.subcommands import Action
-from proto.v1.certificates_pb2 import BootstrapToken, BootstrapTokenSpec
-from proto.v1.meta_pb2 import DeleteOptions, ObjectMeta
+from proto.v1.meta_pb2 import DeleteOptions
 
 
 def _kind() -> Kind:
@@ -23,43 +20,28 @@ def _kind() -> Kind:
 def create(session: Session) -> int:
     if session.args:
         raise UsageError(f"token create takes no arguments: {' '.join(session.args)}")
-    bearer = jointoken.new_bearer()
-    name, _, secret = bearer.partition(".")
-    spec = BootstrapTokenSpec(
-        secretHash=jointoken.hash_of(secret), description=session.flags.text("description")
-    )
-    life = session.flags.seconds("ttl")
+    from cli.joining import new_token
+
+    about, flags = session.server.version(), session.flags
+    life, description = flags.seconds("ttl"), flags.text("description")
     if life < 0:
         raise UsageError(
             "--ttl is how long the token will be good for: 10m, 24h; 0: until it is deleted"
         )
-    if life:
-        spec.expiration.CopyFrom(clock.timestamp(clock.now() + timedelta(seconds=life)))
-    about = session.server.version()
-    token = jointoken.JoinToken(_pin(session), bearer)
-    obj = BootstrapToken(metadata=ObjectMeta(name=name), spec=spec)
-    session.server.create(_kind(), obj, "")
-    if not session.flags.on("print-join-command"):
-        session.say(str(token))
-        return 0
+    token = new_token(session.server, session.target, life, description)
     host = session.server.address.rpartition(":")[0]
-    session.say(f"helmling agent --join={host}:{about.tokenPort} --token={token}")
+    join = f"helmling agent --join={host}:{about.tokenPort} --token={token}"
+    if session.flags.on("print-join-command"):
+        session.say(join)
+    else:
+        session.say(str(token))
+        session.warn(f"On the machine that is to join, as root:\n  {join}")
     if host.startswith("127.") or host in ("localhost", "[::1]"):
         session.warn(
-            "This address is for this machine only. For others, start the server with --advertise=ADDRESS (helmling up "
-            "has it too)."
+            "This address is for this machine only. For others, start the server with --advertise-address=ADDRESS "
+            "(helmling up has it too)."
         )
     return 0
-
-
-def _pin(session: Session) -> str:
-    """The fingerprint of the authority that we ourselves believe."""
-    from api.certificates import BadCertificate, fingerprint, read
-
-    try:
-        return fingerprint(read(session.target.identity.ca))
-    except BadCertificate as error:
-        raise CommandError(f"{session.target.source}: certificate-authority: {error}") from None
 
 
 def show(session: Session) -> int:

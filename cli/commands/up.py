@@ -12,12 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from api import clock
-from cli.cluster import daemons
+from cli.cluster import daemons, nameflags
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
     LEASE_PERIOD,
-    POD_CIDR,
     PORT,
     SERVICE_CIDR,
     TOKEN_PORT,
@@ -40,9 +39,10 @@ LEASE = duration("lease-period", "How often a node says that it lives.", "10s")
 FLAGS = (
     Flag("port", f"The port of the API server on 127.0.0.1; 0: any free one. Default {PORT}.", form="number"),
     Flag("token-port", f"The port where machines join; 0: any free one. Default {TOKEN_PORT}.", form="number"),
-    Flag("advertise", "This machine's address for others: then they can reach the API server, and join."),
+    Flag("advertise-address", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
-    Flag("pod-cidr", f"The addresses of the pods. Default {POD_CIDR}."),
+    Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
+    *nameflags.FLAGS,
     Flag("service-cidr", f"The addresses of Services. Default {SERVICE_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
@@ -84,17 +84,18 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     kept = layout.read_wishes()
     wishes = kept or Wishes()
     if flags.given("port"):
-        wishes = replace(wishes, port=_port(flags, "port"))
+        wishes = replace(wishes, port=port_of(flags, "port"))
         if wishes.port == 0 and not flags.given("token-port"):
             wishes = replace(wishes, token_port=0)
     if flags.given("token-port"):
-        wishes = replace(wishes, token_port=_port(flags, "token-port"))
-    if flags.given("advertise"):
-        wishes = replace(wishes, advertise=flags.text("advertise"))
+        wishes = replace(wishes, token_port=port_of(flags, "token-port"))
+    if flags.given("advertise-address"):
+        wishes = replace(wishes, advertise_address=flags.text("advertise-address"))
     if flags.given("node-name"):
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    wishes = nameflags.of(flags, wishes)
     if flags.given("service-cidr"):
         wishes = replace(wishes, service_cidr=str(network(flags.text("service-cidr"))))
     if flags.given("hollow"):
@@ -114,7 +115,7 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
     return wishes
 
 
-def _port(flags: Parsed, name: str) -> int:
+def port_of(flags: Parsed, name: str) -> int:
     port = flags.number(name) or 0
     if not 0 <= port <= 65535:
         raise UsageError(f"--{name} must be between 0 and 65535, not {port}")
@@ -193,15 +194,28 @@ def _free_port(port: int) -> int:
 
 
 def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
-    host = EVERYWHERE if wishes.advertise else HOST
+    host = EVERYWHERE if wishes.advertise_address else HOST
     return [
         f"--data-dir={layout.root}",
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
         f"--service-cidr={wishes.service_cidr}",
-        *([f"--advertise={wishes.advertise}"] if wishes.advertise else []),
-        *([f"--store={wishes.store}"] if wishes.store else []),
+        f"--cluster-domain={wishes.cluster_domain}",
+        *_told("advertise-address", wishes.advertise_address),
+        *_told("store", wishes.store),
     ]
+
+
+def is_ipv4(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except OSError:
+        return False
+    return True
+
+
+def _told(flag: str, value: str) -> list[str]:
+    return [f"--{flag}={value}"] if value else []
 
 
 def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
@@ -209,7 +223,10 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--data-dir={layout.root}",
         f"--server={HOST}:{wishes.port}",
         f"--node-name={wishes.node_name}",
-        f"--pod-cidr={wishes.pod_cidr}",
+        *_told("pod-cidr", wishes.pod_cidr),
+        *_told("node-ip", wishes.advertise_address if is_ipv4(wishes.advertise_address) else ""),
+        f"--service-cidr={wishes.service_cidr}",
+        *nameflags.arguments(wishes),
         *(
             [f"--lease-period={wishes.lease_period:g}s"]
             if wishes.lease_period != LEASE_PERIOD

@@ -14,6 +14,7 @@ from api.errors import AlreadyExists
 from api.informer import Informer, Informers
 from api.workqueue import WorkQueue
 from control_plane.apiserver.podaccount import CA_FILE, ROOT_CA
+from control_plane.controllers import waking
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.config_pb2 import ConfigMap
@@ -72,14 +73,10 @@ async def run(client: Client, informers: Informers, kind: type[Any], complete: C
     name = complete("", None).metadata.name
     there = informers.of(kind, Selection(fields=f"metadata.name={name}"))
 
-    def look_at_namespace(_old: Namespace | None, new: Namespace | None) -> None:
-        if new is not None:
-            queue.add(new.metadata.name)
-
     def look(old: Any, new: Any) -> None:
         queue.add((new or old).metadata.namespace)
 
-    namespaces.add_handler(look_at_namespace)
+    namespaces.add_handler(waking.itself(queue))
     there.add_handler(look)
     await namespaces.wait_synced()
     await there.wait_synced()

@@ -278,7 +278,6 @@ def _lost_owner(old: Any, new: Any) -> bool:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled. Nobody is judged before all informers are complete."""
     collector = GarbageCollector(client, informers, recorder)
-    for kind in WATCHED:
-        await informers.of(kind.message).wait_synced()
+    await informers.wait_synced(*(kind.message for kind in WATCHED))
     collector.listen()
     await controller.run(collector.queue, collector.reconcile, workers=8, name="garbage")

@@ -7,6 +7,7 @@ from api.client import Client
 from api.errors import NotFound
 from api.informer import Informers
 from api.workqueue import WorkQueue
+from control_plane.controllers import waking
 from proto.v1.certificates_pb2 import BootstrapToken
 
 
@@ -28,10 +29,5 @@ async def reconcile(key: str, *, client: Client) -> float | None:
 async def run(client: Client, informers: Informers) -> None:
     """Until cancelled."""
     queue = WorkQueue()
-
-    def look(_old: BootstrapToken | None, new: BootstrapToken | None) -> None:
-        if new is not None:
-            queue.add(new.metadata.name)
-
-    informers.of(BootstrapToken).add_handler(look)
+    informers.of(BootstrapToken).add_handler(waking.itself(queue))
     await controller.run(queue, partial(reconcile, client=client), workers=1, name="jointokens")

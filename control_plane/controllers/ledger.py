@@ -14,9 +14,14 @@ A ledger lives in memory only. After a restart the cache is filled from the serv
 process has done.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from api.informer import Handler
+from control_plane.controllers import owners
+from control_plane.controllers.pods import is_ending
+from proto.v1.pod_pb2 import Pod
 
 TTL = timedelta(minutes=5)
 
@@ -66,6 +71,11 @@ class Ledger:
             self.deleting.pop(uid, None)
         self.unsure &= self.creating.keys() | self.deleting.keys()
 
+    def look(self, pods: Iterable[Pod]) -> None:
+        """The cache shows these pods."""
+        for pod in pods if self else ():
+            self.shown(pod.metadata.name, pod.metadata.uid, ending=is_ending(pod))
+
     def expire(self, now: datetime) -> None:
         for key, due in [*self.creating.items(), *self.deleting.items()]:
             if due <= now:
@@ -73,3 +83,17 @@ class Ledger:
 
     def next_expiry(self) -> datetime | None:
         return min([*self.creating.values(), *self.deleting.values()], default=None)
+
+
+def tell_ledgers(ledger_of: Callable[[str], Ledger | None]) -> Handler[Pod]:
+    """A handler of pods that tells their managers' ledgers what the cache shows. `ledger_of` finds one by the uid."""
+
+    def handle(old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            manager = owners.manager_of(pod) if pod is not None else None
+            ledger = ledger_of(manager.uid) if manager is not None else None
+            if pod is not None and ledger:
+                ending = new is None or is_ending(pod)
+                ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
+
+    return handle

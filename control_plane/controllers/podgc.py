@@ -129,8 +129,7 @@ class Collector:
 
 async def run(client: Client, informers: Informers, kept: int = KEPT) -> None:
     """Until cancelled."""
-    await informers.of(Pod).wait_synced()
-    await informers.of(Node).wait_synced()
+    await informers.wait_synced(Pod, Node)
     collector, rounds = Collector(client, informers, kept), WorkQueue()
     rounds.add("pods")
     await controller.run(rounds, collector.look, workers=1, name="pod-garbage-collector")

@@ -29,7 +29,7 @@ FORGET = timedelta(hours=1)  # until the Lease of a server that is gone is remov
 LEASES = Selection(
     namespace="kube-system", labels="apiserver.kubernetes.io/identity=helmling-apiserver"
 )
-RECONCILER = "endpointslice.helmling.dev/apiservers"  # who keeps the slice
+RECONCILER = "apiservers.helmling.dev"  # who keeps the slice
 API, DNS, HERE = "kubernetes", "kube-dns", "lease"  # what there is to be looked at
 
 
@@ -69,7 +69,8 @@ def api_service(network: Network) -> Service:
 
 
 def dns_service(network: Network) -> Service:
-    made = _service(services.KUBE_DNS, str(network[10]), **{"k8s-app": DNS})
+    labels = {"k8s-app": DNS, services.OTHER_PROXY: "name-server"}
+    made = _service(services.KUBE_DNS, str(network[10]), **labels)
     for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP")):
         port = made.spec.ports.add(name=name, protocol=protocol, port=53)
         port.targetPort.number_value = 53

@@ -46,8 +46,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Place pods until cancelled."""
-        for informer in (self._pods, self._nodes, self._namespaces):
-            await informer.wait_synced()
+        await self._informers.wait_synced(Pod, Node, Namespace)
         # Nodes first: a decision must never see a part of them. Handlers are told at once what is there.
         self._namespaces.add_handler(self.cluster.on_namespace)
         self._nodes.add_handler(self.cluster.on_node)

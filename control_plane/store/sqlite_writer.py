@@ -220,6 +220,8 @@ class Checkpointer:
     def _run(self) -> None:
         while self._written.wait() and not self._stopping.wait(CHECKPOINT_EVERY):
             self._written.clear()
+            if self._stopping.is_set():  # it came before we cleared, and nobody will set it again
+                return
             try:
                 with self._copying:
                     row = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

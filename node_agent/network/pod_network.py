@@ -15,14 +15,13 @@ ARP table is wrong.
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
 
 from node_agent.network import forwarding
 from node_agent.network.commands import NetworkFailure, run, succeeds
+from node_agent.network.links import exists, mtu_towards, show
 from node_agent.network.rules import HostPort, Wiring, rules
 from node_agent.runtime.names import instance
 
@@ -32,12 +31,19 @@ _SYSCTL = Path("/proc/sys/net/ipv4")
 class PodNetwork:
     """One node's pod network, in the network namespace this process is in.
 
-    `cluster_cidr` is the range of all pods of all nodes. `mtu` None takes that of the link to the
-    default gateway. Several objects for different nodes may work on one machine at once.
+    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as the link that has the machine's
+    `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine at once.
     """
 
     def __init__(
-        self, *, cluster: str, node: str, pod_cidr: str, cluster_cidr: str, mtu: int | None = None
+        self,
+        *,
+        cluster: str,
+        node: str,
+        pod_cidr: str,
+        cluster_cidr: str,
+        address: str = "",
+        headroom: int = 0,
     ) -> None:
         self._id = instance(cluster, node)
         self.bridge = f"hl-{self._id}"
@@ -45,7 +51,8 @@ class PodNetwork:
         self._network = IPv4Network(pod_cidr)
         self.gateway = str(self._network[1])
         self._wiring = Wiring(self.name, self.bridge, pod_cidr, cluster_cidr)
-        self._mtu = mtu
+        self._address, self._headroom = address, headroom
+        self._mtu: int | None = None  # None: not looked up yet
         self._host_ports: frozenset[HostPort] = frozenset()
         self._applied = ("", "")  # the script last applied, and how nft shows the outcome
         self._changing = asyncio.Lock()  # one change of bridge and rules at a time
@@ -118,18 +125,17 @@ class PodNetwork:
             self._applied = ("", "")
 
     async def _ensure_bridge(self) -> bool:
-        shown = await _show("-4", "address", "show", "dev", self.bridge)
+        shown = await show("-4", "address", "show", "dev", self.bridge)
         addresses = {
             (info["local"], info["prefixlen"]) for link in shown for info in link["addr_info"]
         }
         if (self.gateway, self._network.prefixlen) in addresses and "UP" in shown[0]["flags"]:
             return False
-        if self._mtu is None:
-            self._mtu = await _mtu_to_the_world()
-        if not shown and not await _exists(self.bridge):
+        mtu = await self._packet_size()
+        if not shown and not await exists(self.bridge):
             # A bridge without an address of its own takes that of a port, and changes with it.
             own = _hardware_address(self.gateway)
-            options = ("address", own, "mtu", str(self._mtu), "type", "bridge")
+            options = ("address", own, "mtu", str(mtu), "type", "bridge")
             await run("ip", "link", "add", self.bridge, *options)
         await run(
             *("ip", "-batch", "-"),
@@ -169,21 +175,25 @@ class PodNetwork:
 
     async def _plug(self, netns: str, link: str, address: str) -> bool:
         """Make the pair, one end in the bridge and one in the pod. False when there is one."""
-        if self._mtu is None:
-            self._mtu = await _mtu_to_the_world()
-        command = f"link add {link} mtu {self._mtu} master {self.bridge} up type veth "
-        peer = f"peer name eth0 address {_hardware_address(address)} mtu {self._mtu} netns {netns}"
+        mtu = await self._packet_size()
+        command = f"link add {link} mtu {mtu} master {self.bridge} up type veth "
+        peer = f"peer name eth0 address {_hardware_address(address)} mtu {mtu} netns {netns}"
         # Isolated: from port to port the bridge carries nothing, neither IPv6 nor frames made by hand. All of it would
         # get around the rules; what may pass, passes through the node.
         hairpin = f"link set {link} type bridge_slave hairpin on isolated on"
         try:
             await run("ip", "-batch", "-", stdin=f"{command}{peer}\n{hairpin}\n")
         except NetworkFailure:
-            if not await _exists(link):
+            if not await exists(link):
                 raise
             await run("ip", "link", "set", link, "master", self.bridge, "up")
             return False
         return True
+
+    async def _packet_size(self) -> int:
+        if self._mtu is None:
+            self._mtu = await mtu_towards(self._address) - self._headroom
+        return self._mtu
 
     def _pod_batch(self, address: str) -> str:
         return (
@@ -196,11 +206,11 @@ class PodNetwork:
 
     async def _links(self) -> list[str]:
         """The ports of our bridge."""
-        return [link["ifname"] for link in await _show("link", "show", "master", self.bridge)]
+        return [link["ifname"] for link in await show("link", "show", "master", self.bridge)]
 
     async def _unplug(self, link: str) -> None:
         """Delete a link. It may vanish meanwhile, with the namespace of its other end."""
-        if not await succeeds("ip", "link", "delete", link) and await _exists(link):
+        if not await succeeds("ip", "link", "delete", link) and await exists(link):
             await run("ip", "link", "delete", link)
 
 
@@ -211,27 +221,3 @@ def _hardware_address(address: str) -> str:
 
 async def _batch_in(netns: str, batch: str) -> None:
     await run("nsenter", f"--net={netns}", "ip", "-batch", "-", stdin=batch)
-
-
-async def _exists(link: str) -> bool:
-    return await succeeds("ip", "link", "show", link)
-
-
-async def _show(*arguments: str) -> list[dict[str, Any]]:
-    """What `ip` shows of a device; nothing when there is no such device."""
-    try:
-        return [
-            shown for shown in json.loads(await run("ip", "-json", *arguments) or "[]") if shown
-        ]
-    except NetworkFailure as error:
-        if "does not exist" in str(error) or "Cannot find device" in str(error):
-            return []
-        raise
-
-
-async def _mtu_to_the_world() -> int:
-    """The MTU of the link the default route uses; Ethernet's when there is none."""
-    for route in await _show("route", "show", "default"):
-        for link in await _show("link", "show", "dev", route["dev"]):
-            return int(link["mtu"])
-    return 1500

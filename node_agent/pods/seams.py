@@ -10,6 +10,10 @@ from proto.v1.pod_pb2 import Pod
 class PodNetwork(Protocol):
     """Gives pods addresses and connects their network namespaces. All verbs may be repeated."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no pod can be connected; "": they can."""
+
     def adopt(self, addresses: Mapping[str, str], ports: Iterable[HostPort]) -> None:
         """What is in use already, addresses by pod uid: told once, before anything else."""
 

@@ -11,6 +11,7 @@ from control_plane.controllers.wellknown import Here
 from proto.v1.cluster_pb2 import Lease
 from proto.v1.network_pb2 import Endpoint, EndpointSlice, Service
 from proto.v1.pod_pb2 import Pod
+from tests.apiserver import pod
 from tests.cluster.machines import Machines
 from tests.cluster.test_disruption_failures import parts as with_nodes
 from tests.cluster.whole import Cluster, deployment, run
@@ -68,19 +69,16 @@ async def nothing(world: Cluster) -> bool:
 def test_a_pod_that_ends_is_no_longer_ready_and_still_there() -> None:
     async def scenario(world: Cluster) -> None:
         await world.client.create(service())
-        wanted = deployment(1)
-        wanted.spec.template.metadata.finalizers.append("example.com/wait")
-        await world.client.create(wanted)
+        wanted = pod("web", app="web")
+        wanted.metadata.finalizers.append("example.com/wait")
+        made = await world.client.create(wanted)
         await world.until(lambda: ready(world, 1))
-        [pod] = await world.pods()
-        await world.client.delete(Pod, pod.metadata.name, "default", Delete(grace=600))
+        await world.client.delete(Pod, "web", "default", Delete(grace=600))
 
         async def told() -> bool:
-            return any(
-                each.conditions.terminating and not each.conditions.ready
-                for each in await endpoints(world.client)
-                if each.targetRef.uid == pod.metadata.uid
-            )
+            [each] = await endpoints(world.client)
+            assert each.targetRef.uid == made.metadata.uid
+            return each.conditions.terminating and not each.conditions.ready
 
         await world.until(told)
 
@@ -116,7 +114,7 @@ def test_slices_of_others_are_left_alone_and_ours_are_put_back() -> None:
         by_hand = EndpointSlice(addressType="IPv4")
         by_hand.metadata.name, by_hand.metadata.namespace = "by-hand", "default"
         by_hand.metadata.labels[services.SERVICE_NAME] = "web"
-        by_hand.endpoints.add(addresses=["192.0.2.9"])
+        by_hand.endpoints.add(addresses=["192.0.2.9"]).conditions.ready = True
         kept = await world.client.create(by_hand)
         await world.client.create(service())
         await world.client.create(deployment(2))

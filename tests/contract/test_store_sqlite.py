@@ -450,3 +450,21 @@ def test_scrubbing_says_when_another_program_reads_the_file(
         await store.close()
 
     asyncio.run(main())
+
+
+def test_a_checkpointer_that_is_stopped_at_any_moment_ends(tmp_path: Path) -> None:
+    """Here: after it looked whether to stop, and before it forgets why it woke."""
+
+    class StoppedMeanwhile(threading.Event):
+        def clear(self) -> None:
+            checkpointer._stopping.set()
+            self.set()
+            super().clear()
+
+    with closing(sqlite3.connect(tmp_path / "store.db", check_same_thread=False)) as db:
+        checkpointer = sqlite_writer.Checkpointer(tmp_path / "store.db", db)
+        checkpointer._written = StoppedMeanwhile()
+        checkpointer.start()
+        checkpointer.wake()
+        checkpointer._thread.join(60)  # it takes a quarter of a second, or for ever
+        assert not checkpointer._thread.is_alive()

@@ -45,17 +45,19 @@ class Cli:
         here = {"HELMLING_DATA_DIR": str(self.data_dir), "PYTHONPATH": str(ROOT)}
         return inherited | here | self.environment
 
-    def run(self, *words: str, stdin: str | bytes = "", cwd: Path | None = None) -> Answer:
+    def run(
+        self, *words: str, stdin: str | bytes = "", cwd: Path | None = None, patience: int = LONG
+    ) -> Answer:
         """Whatever comes of it."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        code, out, err = forked.run(words, self.env(), cwd or Path.cwd(), given, LONG)
+        code, out, err = forked.run(words, self.env(), cwd or Path.cwd(), given, patience)
         answer = Answer(code, out.decode(), err.decode())
         assert "Traceback" not in answer.err, answer.err
         return answer
 
-    def ok(self, *words: str, stdin: str | bytes = "") -> Answer:
+    def ok(self, *words: str, stdin: str | bytes = "", patience: int = LONG) -> Answer:
         """It must succeed."""
-        answer = self.run(*words, stdin=stdin)
+        answer = self.run(*words, stdin=stdin, patience=patience)
         assert answer.code == 0, (
             f"helmling {' '.join(words)}: {answer.code}\n{answer.out}{answer.err}"
         )

@@ -1,4 +1,4 @@
-"""A cluster with hollow nodes, for the tests of the command line that need no containers."""
+"""A cluster with hollow nodes, for tests that need no containers; and a lab, for those that need several machines."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.cli_runner import Cli, cluster
+from tests.lab import TestLab, running
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,17 @@ def cli(hollow: Cli, request: pytest.FixtureRequest) -> Cli:
     mine.write_text(json.dumps(config))
     hollow.ok("create", "namespace", name)
     return Cli(hollow.data_dir, {"KUBECONFIG": str(mine)})
+
+
+@pytest.fixture(scope="session")
+def three_machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
+    """Use `lab`, which mends what a test has broken."""
+    with running(tmp_path_factory.mktemp("labs") / "three", "--nodes=3") as made:
+        yield made
+
+
+@pytest.fixture
+def lab(three_machines: TestLab) -> Iterator[TestLab]:
+    """A cluster of three machines: n1, n2, n3 (tests/lab.py)."""
+    yield three_machines
+    three_machines.restore()

@@ -19,16 +19,16 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, NoReturn
 
 from cli import main as program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-REQUEST = 1 << 17  # bytes at most: the kernel, too, has a limit for a command line
+REQUEST = 1 << 20  # bytes: more than the kernel takes for one message
 RARE = {"up", "down", "server", "agent", "status", "secrets"}  # they import the whole cluster
 OFTEN = ("cli.quickgrpc", "yaml", "rich.console", "rich.table", "asyncio", "cli.describe.pod")
 
@@ -109,10 +109,12 @@ def _server() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Until nobody is there to ask."""
+    before = set(os.environ)
     for word in program.COMMANDS.keys() - RARE:
         program.command_named(word)
     for name in OFTEN:
         import_module(name)
+    added = {name: os.environ[name] for name in os.environ.keys() - before}  # cli/quickgrpc.py does
     gc.freeze()  # what is here is shared, and stays so
     with selectors.DefaultSelector() as events:
         events.register(requests, selectors.EVENT_READ)
@@ -121,17 +123,17 @@ def serve(requests: socket.socket) -> None:
                 if key.data is not None:
                     events.unregister(key.fileobj)
                     _tell_end(*key.data)
-                elif not _begin(requests, events):
+                elif not _begin(requests, events, added):
                     return
 
 
-def _begin(requests: socket.socket, events: selectors.BaseSelector) -> bool:
+def _begin(requests: socket.socket, events: selectors.BaseSelector, added: dict[str, str]) -> bool:
     message, streams, _, _ = socket.recv_fds(requests, REQUEST, 4)
     if not message:
         return False
     pid = os.fork()
     if pid == 0:
-        _become(json.loads(message), streams)
+        _become(message, streams, added)
     for fd in streams[:3]:
         os.close(fd)
     os.write(streams[3], f"{pid}\n".encode())
@@ -142,20 +144,22 @@ def _begin(requests: socket.socket, events: selectors.BaseSelector) -> bool:
 
 def _tell_end(pid: int, life: int, end: int) -> None:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.write(end, f"{code}\n".encode())
+    with suppress(BrokenPipeError):  # who asked did not wait for so long
+        os.write(end, f"{code}\n".encode())
     os.close(end)
     os.close(life)
 
 
-def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
+def _become(message: bytes, streams: list[int], added: dict[str, str]) -> NoReturn:
     code = 1
     try:
+        request = json.loads(message)
         for number, fd in enumerate(streams[:3]):
             os.dup2(fd, number)
         for fd in streams:
             os.close(fd)
         os.environ.clear()
-        os.environ.update(request["environment"])
+        os.environ.update(added | request["environment"])
         time.tzset()
         os.chdir(request["folder"])
         sys.argv = [program.__file__, *request["words"]]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.e2e.cli_runner import Cli, background, read_until
 from tests.e2e.hollow_pods import manifest, namespace_of, running
+from tests.waiting import eventually
 
 
 def test_get_prints_the_servers_table(cli: Cli) -> None:
@@ -123,7 +124,9 @@ def test_describe(cli: Cli) -> None:
     assert "Active" in cli.ok("describe", "ns", namespace_of(cli)).out
     event = cli.ok("get", "events", "-o", "jsonpath={.items[0].metadata.name}").out
     assert "Reason:" in cli.ok("describe", "event", event).out
-    assert "Holder:" in cli.ok("describe", "lease", "n-1", "-n", "kube-node-lease").out
+    lease = ("lease", "n-1", "-n", "kube-node-lease")
+    eventually(lambda: cli.run("get", *lease).code == 0)  # its first heartbeat
+    assert "Holder:" in cli.ok("describe", *lease).out
     assert "Name:" in cli.ok("describe", "pod", "we").out  # the beginning of a name will do
     assert cli.fails("describe", "pod", "x") == 'Error from server (NotFound): pods "x" not found\n'
 

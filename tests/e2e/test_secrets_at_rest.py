@@ -24,7 +24,7 @@ resources: [{resources: [secrets], providers: [{identity: {}}]}]
 
 @pytest.mark.parametrize("form", forms(new_canary()))
 def test_a_canary_is_found_in_every_form(tmp_path: Path, form: str) -> None:
-    """Also where it was cut in two."""
+    """Also where it was cut in two, and between holes."""
     canary = new_canary()
     written = forms(canary)[form]
     (tmp_path / "deep").mkdir()
@@ -32,6 +32,11 @@ def test_a_canary_is_found_in_every_form(tmp_path: Path, form: str) -> None:
     file.write_bytes(os.urandom(5000) + written + os.urandom(100))
     assert f"{file} ({form})" in found(canary, tmp_path)
     file.write_bytes(written[: len(written) // 2])
+    assert f"{file} ({form})" in found(canary, tmp_path)
+    with file.open("wb") as opened:
+        opened.seek(1 << 20)
+        opened.write(written)
+        opened.truncate(1 << 22)
     assert f"{file} ({form})" in found(canary, tmp_path)
     assert found(new_canary(), tmp_path) == []
     with pytest.raises(FileNotFoundError):

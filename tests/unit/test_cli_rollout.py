@@ -269,14 +269,14 @@ def test_environment_is_changed_by_name() -> None:
     container.env.add(name="A", value="1")
     container.env.add(name="B").valueFrom.fieldRef.fieldPath = "metadata.name"
     assert podtemplate.listing(container) == ["A=1", "# B from field path metadata.name"]
-    assert podtemplate.environment(container, {"B": "x", "C": "y"}, ["A", "Z"]) == {
+    assert podtemplate.environment(container, {"B": "x", "C": "y"}, ["A", "Z"], {}) == {
         "env": [
             {"name": "B", "value": "x", "valueFrom": None},
             {"name": "C", "value": "y"},
             {"name": "A", "$patch": "delete"},
         ]
     }
-    assert podtemplate.environment(container, {}, ["Z"]) == {}
+    assert podtemplate.environment(container, {}, ["Z"], {}) == {}
 
 
 def test_quantities() -> None:

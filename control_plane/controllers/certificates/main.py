@@ -8,6 +8,7 @@ from api.client import Client
 from api.errors import NotFound
 from api.informer import Informers
 from api.workqueue import WorkQueue
+from control_plane.controllers import waking
 from control_plane.controllers.certificates.judge import (
     Verdict,
     judge,
@@ -25,12 +26,7 @@ DECIDED, PENDING = timedelta(hours=1), timedelta(hours=24)  # how long requests 
 async def run(client: Client, informers: Informers, authority: Authority, life: timedelta) -> None:
     """Until cancelled. `life`: of what is signed, at most."""
     queue, signer = WorkQueue(), Signer(client, authority, life)
-
-    def look(_old: CertificateSigningRequest | None, new: CertificateSigningRequest | None) -> None:
-        if new is not None:
-            queue.add(new.metadata.name)
-
-    informers.of(CertificateSigningRequest).add_handler(look)
+    informers.of(CertificateSigningRequest).add_handler(waking.itself(queue))
     await controller.run(queue, signer.reconcile, workers=2, name="certificates")
 
 

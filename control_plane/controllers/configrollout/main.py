@@ -22,6 +22,7 @@ KINDS: dict[str, type[Any]] = {
     "StatefulSet": StatefulSet,
     "DaemonSet": DaemonSet,
 }
+CONTENTS: dict[str, type[Any]] = {"ConfigMap": ConfigMap, "Secret": Secret}
 
 
 @dataclass
@@ -36,15 +37,10 @@ class ConfigRollouts:
             name: self.informers.of(kind) for name, kind in KINDS.items()
         }
         self._contents: dict[str, Informer[Any]] = {
-            "ConfigMap": self.informers.of(ConfigMap),
-            "Secret": self.informers.of(Secret),
+            name: self.informers.of(kind) for name, kind in CONTENTS.items()
         }
         for informer in self._workloads.values():
             informer.add_index(BY_REFERENCE, _named_by)
-
-    async def wait_synced(self) -> None:
-        for informer in (*self._workloads.values(), *self._contents.values()):
-            await informer.wait_synced()
 
     def listen(self) -> None:
         for informer in self._workloads.values():
@@ -110,6 +106,6 @@ def _index_key(content: Any) -> str:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     parts = ConfigRollouts(client, informers, recorder)
-    await parts.wait_synced()
+    await informers.wait_synced(*KINDS.values(), *CONTENTS.values())
     parts.listen()
     await controller.run(parts.queue, parts.reconcile, name="config-rollout")

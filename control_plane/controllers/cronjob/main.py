@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from api import clock, controller, kinds
+from api import clock, controller
 from api.client import Client, Delete
 from api.errors import AlreadyExists, ApiError, NotFound
 from api.informer import Informers
 from api.recorder import Recorder, reference
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
+from control_plane.controllers import owners, waking
 from control_plane.controllers.cronjob import slots
 from control_plane.controllers.cronjob.due import MANY, Due, due, job_name
 from control_plane.controllers.cronjob.history import outdated
@@ -47,18 +47,8 @@ class CronJobs:
         owners.index(self._jobs)
 
     def listen(self) -> None:
-        self._cronjobs.add_handler(self._on_cronjob)
-        self._jobs.add_handler(self._on_job)
-
-    def _on_cronjob(self, _old: CronJob | None, new: CronJob | None) -> None:
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
-
-    def _on_job(self, old: Job | None, new: Job | None) -> None:
-        for job in (old, new):
-            manager = owners.manager_of(job) if job is not None else None
-            if job is not None and manager is not None and manager.kind == "CronJob":
-                self.queue.add(f"{job.metadata.namespace}/{manager.name}")
+        self._cronjobs.add_handler(waking.itself(self.queue))
+        self._jobs.add_handler(waking.manager(self.queue, CronJob))
 
     async def reconcile(self, key: str) -> float | None:
         shown = self._cronjobs.objects.get(key)
@@ -258,7 +248,6 @@ def _latest_success(status: CronJobStatus, job: Job) -> None:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     cronjobs = CronJobs(client, informers, recorder)
-    for informer in (informers.of(CronJob), informers.of(Job)):
-        await informer.wait_synced()
+    await informers.wait_synced(CronJob, Job)
     cronjobs.listen()
     await controller.run(cronjobs.queue, cronjobs.reconcile, name="cronjob")

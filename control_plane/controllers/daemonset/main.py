@@ -1,6 +1,5 @@
 """The hands of the DaemonSet controller: read, `plan`, create and delete, report."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,17 +10,17 @@ from api.errors import ApiError
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import history, owners, revisions
+from control_plane.controllers import history, owners, revisions, waking
 from control_plane.controllers.daemonset.backoff import Backoff
 from control_plane.controllers.daemonset.nodes import NEITHER, Demand
 from control_plane.controllers.daemonset.plan import Plan, plan
 from control_plane.controllers.daemonset.sites import Site, sites_of
 from control_plane.controllers.daemonset.status import next_look, status_of
 from control_plane.controllers.daemonset.template import new_pod, node_of
-from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.ledger import Ledger, tell_ledgers
+from control_plane.controllers.memories import Memories
 from control_plane.controllers.newpod import draw_name
 from control_plane.controllers.podhands import PodHands
-from control_plane.controllers.pods import is_ending
 from control_plane.controllers.report import report
 from control_plane.controllers.revisions import POD_LABEL
 from proto.v1.apps_pb2 import ControllerRevision, DaemonSet
@@ -68,9 +67,8 @@ class DaemonSets:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # By the DaemonSet's uid; forgotten with it.
-    memories: defaultdict[str, Memory] = field(default_factory=lambda: defaultdict(Memory))
-    demands: dict[str, tuple[int, Demand]] = field(default_factory=dict)  # with the generation
+    memories: Memories[Memory] = field(default_factory=lambda: Memories(Memory))
+    demands: Memories[tuple[int, Demand]] = field(default_factory=Memories)  # with the generation
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(DaemonSet), self.informers.of(Pod)
@@ -81,41 +79,17 @@ class DaemonSets:
         self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
-        self._sets.add_handler(self._on_set)
-        self._revisions.add_handler(self._on_revision)
-        self._pods.add_handler(self._on_pod)
+        self._sets.add_handler(self.demands.forget)
+        self._sets.add_handler(self.memories.forget)
+        self._sets.add_handler(waking.itself(self.queue))
+        self._revisions.add_handler(waking.manager_or_takers(self.queue, self._sets))
+        self._pods.add_handler(tell_ledgers(self._ledger))
+        self._pods.add_handler(waking.manager_or_takers(self.queue, self._sets))
         self._nodes.add_handler(self._on_node)
 
-    def _on_set(self, old: DaemonSet | None, new: DaemonSet | None) -> None:
-        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.demands.pop(old.metadata.uid, None)
-            self.memories.pop(old.metadata.uid, None)
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
-
-    def _on_revision(self, old: ControllerRevision | None, new: ControllerRevision | None) -> None:
-        for revision in (old, new):
-            if revision is not None:
-                self._wake(revision)
-
-    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            manager = owners.manager_of(pod) if pod is not None else None
-            if pod is not None and manager is not None and manager.uid in self.memories:
-                ending = new is None or is_ending(pod)
-                ledger = self.memories[manager.uid].ledger
-                ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
-            if pod is not None:
-                self._wake(pod)
-
-    def _wake(self, obj: Pod | ControllerRevision) -> None:
-        """Whoever manages it, or might."""
-        manager = owners.manager_of(obj)
-        if manager is None:
-            for key in owners.wanting(self._sets, obj):
-                self.queue.add(key)
-        elif manager.kind == "DaemonSet":
-            self.queue.add(f"{obj.metadata.namespace}/{manager.name}")
+    def _ledger(self, uid: str) -> Ledger | None:
+        memory = self.memories.get(uid)
+        return memory.ledger if memory is not None else None
 
     def _on_node(self, old: Node | None, new: Node | None) -> None:
         """Only a node that is now judged differently is news: a heartbeat is none."""
@@ -159,9 +133,7 @@ class DaemonSets:
         self, daemonset: DaemonSet, pods: Sequence[Pod], memory: Memory, now: datetime
     ) -> list[Site]:
         memory.look(daemonset, now)
-        for pod in pods if memory.ledger else ():
-            meta = pod.metadata
-            memory.ledger.shown(meta.name, meta.uid, ending=is_ending(pod))
+        memory.ledger.look(pods)
         demand = self._demand(daemonset)
         nodes = self._nodes.objects.values()
         verdicts = {node.metadata.name: demand.verdict(node) for node in nodes}
@@ -215,7 +187,6 @@ def _alike(old: Node, new: Node) -> bool:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     sets = DaemonSets(client, informers, recorder)
-    for kind in (DaemonSet, ControllerRevision, Pod, Node):
-        await informers.of(kind).wait_synced()
+    await informers.wait_synced(DaemonSet, ControllerRevision, Pod, Node)
     sets.listen()
     await controller.run(sets.queue, sets.reconcile, name="daemonset")

@@ -7,13 +7,13 @@ refuses, and the loop tries again with what it knows then: a stale view delays a
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from api import clock, controller, kinds
+from api import clock, controller
 from api.client import Client, Delete
 from api.errors import AlreadyExists, ApiError, NotFound
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
+from control_plane.controllers import owners, waking
 from control_plane.controllers.deployment import rollback, template
 from control_plane.controllers.deployment import status as reports
 from control_plane.controllers.deployment.plan import Notes, next_look, plan
@@ -37,21 +37,8 @@ class Deployments:
             owners.index(informer)
 
     def listen(self) -> None:
-        self._deployments.add_handler(self._on_deployment)
-        self._sets.add_handler(self._on_set)
-
-    def _on_deployment(self, _old: Deployment | None, new: Deployment | None) -> None:
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
-
-    def _on_set(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
-        for rs in (old, new):
-            manager = owners.manager_of(rs) if rs is not None else None
-            if rs is not None and manager is not None and manager.kind == "Deployment":
-                self.queue.add(f"{rs.metadata.namespace}/{manager.name}")
-        if new is not None and owners.manager_of(new) is None:
-            for key in owners.wanting(self._deployments, new):
-                self.queue.add(key)
+        self._deployments.add_handler(waking.itself(self.queue))
+        self._sets.add_handler(waking.manager_or_takers(self.queue, self._deployments))
 
     async def reconcile(self, key: str) -> float | None:
         deployment = self._deployments.objects.get(key)
@@ -163,7 +150,6 @@ class Deployments:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     deployments = Deployments(client, informers, recorder)
-    for kind in (Deployment, ReplicaSet, Pod):
-        await informers.of(kind).wait_synced()
+    await informers.wait_synced(Deployment, ReplicaSet, Pod)
     deployments.listen()
     await controller.run(deployments.queue, deployments.reconcile, name="deployment")

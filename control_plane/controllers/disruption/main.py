@@ -8,17 +8,18 @@ from typing import Any
 from api import budgets, clock, conditions, controller, kinds
 from api.client import Client
 from api.errors import NotFound
-from api.informer import Informer, Informers, by_namespace
+from api.informer import Informers, by_namespace
 from api.kinds import Kind
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
+from control_plane.controllers import owners, waking
 from control_plane.controllers.disruption.plan import Need, failed, need, plan, spared, stale_in
 from control_plane.controllers.disruption.scale import NotCounted
 from control_plane.controllers.report import report
 from proto.v1.pod_pb2 import Pod
 from proto.v1.policy_pb2 import PodDisruptionBudget
 
+MAKERS = [kind for kind in kinds.KINDS if kind.scale]
 UNMANAGED = (
     "Pods selected by this PodDisruptionBudget (selector: {}) were found to be unmanaged. As a result, the status of "
     "the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please "
@@ -39,24 +40,15 @@ class Budgets:
     def __post_init__(self) -> None:
         self._budgets = self.informers.of(PodDisruptionBudget)
         self._pods = self.informers.of(Pod)
-        self._makers = {kind: self.informers.of(kind.message) for kind in kinds.KINDS if kind.scale}
+        self._makers = {kind: self.informers.of(kind.message) for kind in MAKERS}
         for informer in (self._budgets, self._pods):
             informer.add_index(owners.NAMESPACE, by_namespace)
 
-    async def wait_synced(self) -> None:
-        everything: list[Informer[Any]] = [self._budgets, self._pods, *self._makers.values()]
-        for informer in everything:
-            await informer.wait_synced()
-
     def listen(self) -> None:
-        self._budgets.add_handler(self._on_budget)
+        self._budgets.add_handler(waking.itself(self.queue))
         self._pods.add_handler(self._on_pod)
         for informer in self._makers.values():
             informer.add_handler(self._on_maker)
-
-    def _on_budget(self, _: Any, new: PodDisruptionBudget | None) -> None:
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
 
     def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
         for pod in filter(None, (old, new)):
@@ -129,7 +121,7 @@ class Budgets:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     parts = Budgets(client, informers, recorder)
-    await parts.wait_synced()
+    await informers.wait_synced(PodDisruptionBudget, Pod, *(kind.message for kind in MAKERS))
     parts.listen()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(controller.run(parts.queue, parts.reconcile, name="disruption"))

@@ -3,7 +3,6 @@
 Whatever has the subresource "scale" can be scaled, so nothing here knows what a Deployment is.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from control_plane.controllers.hpa.memory import Change, Memory
 from control_plane.controllers.hpa.metrics import Situation
 from control_plane.controllers.hpa.options import USUAL, Options
 from control_plane.controllers.hpa.status import count, status_of
+from control_plane.controllers.memories import Memories
 from control_plane.controllers.report import report
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Pod
@@ -45,8 +45,7 @@ class Autoscalers:
     recorder: Recorder
     options: Options = USUAL
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # By uid; forgotten with the autoscaler.
-    memories: defaultdict[str, Memory] = field(default_factory=lambda: defaultdict(Memory))
+    memories: Memories[Memory] = field(default_factory=lambda: Memories(Memory))
     # Namespace and selector of what each autoscaler scales, by its key; forgotten with it.
     selectors: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -56,6 +55,7 @@ class Autoscalers:
         self._pods.add_index(NAMESPACE, by_namespace)
 
     def listen(self) -> None:
+        self._autoscalers.add_handler(self.memories.forget)
         self._autoscalers.add_handler(self._on_autoscaler)
 
     def _on_autoscaler(
@@ -63,7 +63,6 @@ class Autoscalers:
     ) -> None:
         """Looked at anew when somebody has changed it; our own reports of it change nothing."""
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.memories.pop(old.metadata.uid, None)
             self.selectors.pop(kinds.object_key(old), None)
         if new is not None and (old is None or new.metadata.generation != old.metadata.generation):
             self.queue.add(kinds.object_key(new))
@@ -204,7 +203,6 @@ async def run(
 ) -> None:
     """Until cancelled."""
     autoscalers = Autoscalers(client, informers, recorder, options)
-    for kind in (HorizontalPodAutoscaler, Pod):
-        await informers.of(kind).wait_synced()
+    await informers.wait_synced(HorizontalPodAutoscaler, Pod)
     autoscalers.listen()
     await controller.run(autoscalers.queue, autoscalers.reconcile, name="hpa")

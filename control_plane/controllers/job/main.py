@@ -4,7 +4,6 @@ The status is written before anything is done. If it is refused, the Job is not 
 decided on old facts; if it is written, the pods whose end it mentions can lose their finalizer (see account.py).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from api.errors import ApiError, NotFound
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
+from control_plane.controllers import owners, waking
 from control_plane.controllers.job.account import account, releasable
 from control_plane.controllers.job.plan import Plan, failures_by_index, plan
 from control_plane.controllers.job.pods import (
@@ -35,9 +34,10 @@ from control_plane.controllers.job.verdict import (
     is_finished,
     verdict,
 )
-from control_plane.controllers.ledger import Ledger
+from control_plane.controllers.ledger import Ledger, tell_ledgers
+from control_plane.controllers.memories import Memories
 from control_plane.controllers.podhands import PodHands, batch
-from control_plane.controllers.pods import is_active, is_ending
+from control_plane.controllers.pods import is_active
 from control_plane.controllers.report import report
 from proto.v1.batch_pb2 import Job, JobStatus
 from proto.v1.pod_pb2 import Pod
@@ -58,8 +58,7 @@ class Jobs:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # By the Job's uid; forgotten with the Job.
-    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+    ledgers: Memories[Ledger] = field(default_factory=lambda: Memories(Ledger))
 
     def __post_init__(self) -> None:
         self._jobs, self._pods = self.informers.of(Job), self.informers.of(Pod)
@@ -67,25 +66,16 @@ class Jobs:
         self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
+        self._jobs.add_handler(self.ledgers.forget)
         self._jobs.add_handler(self._on_job)
-        self._pods.add_handler(self._on_pod)
+        self._pods.add_handler(tell_ledgers(self.ledgers.get))
+        self._pods.add_handler(waking.manager(self.queue, Job))
 
     def _on_job(self, old: Job | None, new: Job | None) -> None:
-        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.ledgers.pop(old.metadata.uid, None)
+        """One that is gone, too: its pods are to be released."""
         for job in (old, new):
             if job is not None:
                 self.queue.add(kinds.object_key(job))
-
-    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            for key in job_of(pod) if pod is not None else ():
-                assert pod is not None
-                manager = owners.manager_of(pod)
-                if manager is not None and (ledger := self.ledgers.get(manager.uid)):
-                    ending = new is None or is_ending(pod)
-                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
-                self.queue.add(key)
 
     async def reconcile(self, key: str) -> float | None:
         job = self._jobs.objects.get(key)
@@ -221,7 +211,6 @@ def _next_look(
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     jobs = Jobs(client, informers, recorder)
-    for informer in (informers.of(Job), informers.of(Pod)):
-        await informer.wait_synced()
+    await informers.wait_synced(Job, Pod)
     jobs.listen()
     await controller.run(jobs.queue, jobs.reconcile, name="job")

@@ -13,6 +13,7 @@ from api.errors import ApiError
 from api.informer import Informer, Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
+from control_plane.controllers import waking
 from control_plane.controllers.nodelifecycle import health, taints, zones
 from control_plane.controllers.nodelifecycle.health import Seen
 from control_plane.controllers.nodelifecycle.times import KUBERNETES, Times
@@ -46,11 +47,7 @@ class Nodes:
             await informer.wait_synced()
 
     def listen(self) -> None:
-        self._nodes.add_handler(self._on_node)
-
-    def _on_node(self, _: Node | None, new: Node | None) -> None:
-        if new is not None:
-            self.queue.add(new.metadata.name)
+        self._nodes.add_handler(waking.itself(self.queue))
 
     async def look(self, _: str) -> float:
         """At all nodes: who is silent, whose pods are not to be used, how many fail together."""

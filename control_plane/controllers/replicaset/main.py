@@ -1,16 +1,16 @@
 """The hands of the ReplicaSet controller: read, `plan`, create or delete, report."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from api import clock, controller
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
-from control_plane.controllers import owners
-from control_plane.controllers.ledger import Ledger
+from control_plane.controllers import owners, waking
+from control_plane.controllers.ledger import Ledger, tell_ledgers
+from control_plane.controllers.memories import Memories
 from control_plane.controllers.newpod import draw_name, pod_of
 from control_plane.controllers.podhands import PodHands
 from control_plane.controllers.pods import is_active, is_ending
@@ -33,8 +33,7 @@ class ReplicaSets:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # By the set's uid; forgotten with the set.
-    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+    ledgers: Memories[Ledger] = field(default_factory=lambda: Memories(Ledger))
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(ReplicaSet), self.informers.of(Pod)
@@ -43,26 +42,10 @@ class ReplicaSets:
         self._hands = PodHands(self.client, self.recorder)
 
     def listen(self) -> None:
-        self._sets.add_handler(self._on_set)
-        self._pods.add_handler(self._on_pod)
-
-    def _on_set(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
-        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.ledgers.pop(old.metadata.uid, None)
-        if new is not None:
-            self.queue.add(_key(new, new.metadata.name))
-
-    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            manager = owners.manager_of(pod) if pod is not None else None
-            if pod is not None and manager is not None and manager.kind == "ReplicaSet":
-                if ledger := self.ledgers.get(manager.uid):
-                    ending = new is None or is_ending(pod)
-                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
-                self.queue.add(_key(pod, manager.name))
-        if new is not None and owners.manager_of(new) is None:
-            for key in owners.wanting(self._sets, new):
-                self.queue.add(key)
+        self._sets.add_handler(self.ledgers.forget)
+        self._sets.add_handler(waking.itself(self.queue))
+        self._pods.add_handler(tell_ledgers(self.ledgers.get))
+        self._pods.add_handler(waking.manager_or_takers(self.queue, self._sets))
 
     async def reconcile(self, key: str) -> float | None:
         rs = self._sets.objects.get(key)
@@ -72,8 +55,7 @@ class ReplicaSets:
         mine = self._pods.by_index(owners.MANAGED, rs.metadata.uid)
         ending = sum(map(is_ending, mine))
         now, ledger = clock.now(), self.ledgers[rs.metadata.uid]
-        for pod in mine if ledger else ():
-            ledger.shown(pod.metadata.name, pod.metadata.uid, ending=is_ending(pod))
+        ledger.look(mine)
         ledger.expire(now)
         surplus = len(active) > rs.spec.replicas  # only then it matters who else is on a node
         neighbours = self._neighbours(rs) if surplus else ALONE
@@ -102,14 +84,9 @@ class ReplicaSets:
         return Failure("FailedCreate", error) if error else None
 
 
-def _key(obj: Any, name: str) -> str:
-    return f"{obj.metadata.namespace}/{name}"
-
-
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     sets = ReplicaSets(client, informers, recorder)
-    for informer in (informers.of(ReplicaSet), informers.of(Pod)):
-        await informer.wait_synced()
+    await informers.wait_synced(ReplicaSet, Pod)
     sets.listen()
     await controller.run(sets.queue, sets.reconcile, name="replicaset")

@@ -8,21 +8,20 @@ The status is written before anything is done. It remembers which revision is th
 view of it could bring back a template that was left; the write, with the version that was read, refuses such a view.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from api import clock, controller, kinds
+from api import clock, controller
 from api.client import Client
 from api.errors import NotFound
 from api.informer import Informers
 from api.recorder import Recorder
 from api.revisions import template_of
 from api.workqueue import WorkQueue
-from control_plane.controllers import history, owners, revisions
-from control_plane.controllers.ledger import Ledger
+from control_plane.controllers import history, owners, revisions, waking
+from control_plane.controllers.ledger import Ledger, tell_ledgers
+from control_plane.controllers.memories import Memories
 from control_plane.controllers.podhands import PodHands, Words
-from control_plane.controllers.pods import is_ending
 from control_plane.controllers.report import report
 from control_plane.controllers.statefulset.identity import ordinal_of, revision_of
 from control_plane.controllers.statefulset.plan import Plan, Versions, plan
@@ -44,8 +43,7 @@ class StatefulSets:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # Of deletions only. By the set's uid; forgotten with the set.
-    ledgers: defaultdict[str, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+    ledgers: Memories[Ledger] = field(default_factory=lambda: Memories(Ledger))  # of deletions only
 
     def __post_init__(self) -> None:
         self._sets, self._pods = self.informers.of(StatefulSet), self.informers.of(Pod)
@@ -55,26 +53,10 @@ class StatefulSets:
             owners.index(informer)
 
     def listen(self) -> None:
-        self._sets.add_handler(self._on_set)
-        self._pods.add_handler(self._on_pod)
-
-    def _on_set(self, old: StatefulSet | None, new: StatefulSet | None) -> None:
-        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self.ledgers.pop(old.metadata.uid, None)
-        if new is not None:
-            self.queue.add(kinds.object_key(new))
-
-    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            manager = owners.manager_of(pod) if pod is not None else None
-            if pod is not None and manager is not None and manager.kind == "StatefulSet":
-                if ledger := self.ledgers.get(manager.uid):
-                    ending = new is None or is_ending(pod)
-                    ledger.shown(pod.metadata.name, pod.metadata.uid, ending=ending)
-                self.queue.add(f"{pod.metadata.namespace}/{manager.name}")
-        if new is not None and owners.manager_of(new) is None:
-            for key in owners.wanting(self._sets, new):
-                self.queue.add(key)
+        self._sets.add_handler(self.ledgers.forget)
+        self._sets.add_handler(waking.itself(self.queue))
+        self._pods.add_handler(tell_ledgers(self.ledgers.get))
+        self._pods.add_handler(waking.manager_or_takers(self.queue, self._sets))
 
     async def reconcile(self, key: str) -> float | None:
         sts = self._sets.objects.get(key)
@@ -144,7 +126,6 @@ class StatefulSets:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     sets = StatefulSets(client, informers, recorder)
-    for kind in (StatefulSet, ControllerRevision, Pod):
-        await informers.of(kind).wait_synced()
+    await informers.wait_synced(StatefulSet, ControllerRevision, Pod)
     sets.listen()
     await controller.run(sets.queue, sets.reconcile, name="statefulset")

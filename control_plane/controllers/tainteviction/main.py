@@ -102,7 +102,6 @@ def _words(taint: Taint) -> str:
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:
     """Until cancelled."""
     evictions = Evictions(client, informers, recorder)
-    await informers.of(Node).wait_synced()
-    await informers.of(Pod).wait_synced()
+    await informers.wait_synced(Node, Pod)
     evictions.listen()
     await controller.run(evictions.queue, evictions.reconcile, name="taint-eviction")

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from api import policies, services
+from api import policies
 from api.client import Client, Selection
 from api.errors import ApiError
 from api.informer import Informer
@@ -17,7 +17,8 @@ from node_agent.network.policy.contents import Subject, contents
 from node_agent.network.policy.rules import Port
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.nft import NftRefused
-from proto.v1.network_pb2 import NetworkPolicy, PeerAddress, PeerSlice, Service
+from node_agent.network.proxy.table import Table
+from proto.v1.network_pb2 import NetworkPolicy, PeerAddress, PeerSlice
 from proto.v1.pod_pb2 import Pod
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ BREATH = (
     0.02  # seconds between two changes of the kernel; the first after a quiet moment goes at once
 )
 PAUSE = 2.0  # seconds after the kernel refused
-DNS = "/".join(services.KUBE_DNS)
 
 
 class PolicyFirewall:
@@ -42,10 +42,11 @@ class PolicyFirewall:
         self,
         client: Client,
         pods: Informer[Pod],
-        all_services: Informer[Service],
         keeper: TableKeeper,
+        name_server: str,
     ) -> None:
-        self._client, self._pods_seen, self._services, self._keeper = client, pods, all_services, keeper
+        self._client, self._pods_seen, self._keeper = client, pods, keeper
+        self._name_servers = (name_server,) if name_server else ()
         self._policies = Informer(client, NetworkPolicy)
         self._peers = Informer(client, PeerSlice)
         self._pods: dict[str, Pod] = {}
@@ -60,7 +61,6 @@ class PolicyFirewall:
         self._pods_seen.add_handler(self._pod_changed)
         for informer in (self._policies, self._peers):
             informer.add_handler(self._something_changed)
-        self._services.add_handler(self._service_changed)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
@@ -76,7 +76,7 @@ class PolicyFirewall:
     async def _learn(self) -> None:
         """Until it is known what the policies are, and which pods are here."""
         seen: tuple[Informer[Any], ...] = (self._policies, self._peers, self._pods_seen)
-        for informer in (*seen, self._services):
+        for informer in seen:
             await informer.wait_synced()
         await self._adopted.wait()
         self._known.set()
@@ -124,11 +124,6 @@ class PolicyFirewall:
     def _something_changed(self, old: Any, new: Any) -> None:
         self._mark()
 
-    def _service_changed(self, old: Service | None, new: Service | None) -> None:
-        for one in filter(None, (old, new)):
-            if (one.metadata.namespace, one.metadata.name) == services.KUBE_DNS:
-                self._mark()
-
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if new is not None:
             self._pods[new.metadata.uid] = new
@@ -165,14 +160,12 @@ class PolicyFirewall:
         self._done = number
         self._tell()
 
-    def _contents(self) -> Any:
-        service = self._services.objects.get(DNS)
-        address = services.virtual_address(service.spec) if service is not None else ""
+    def _contents(self) -> Table:
         return contents(
             self._subjects(),
             self._policies.objects.values(),
             self._answer,
-            (address,) if address else (),
+            self._name_servers,
         )
 
     def _subjects(self) -> Iterator[Subject]:

@@ -27,6 +27,7 @@ from node_agent.network.proxy.table import Chain, Set, Table
 # under the node's address. The same bit as Kubernetes'.
 FROM_OUTSIDE = 0x4000
 NEAR = 1 << 16  # the numbers of backends on this node begin here; those of all at 0
+FEWEST_CHAINS = 8  # for each protocol there is a chain for each number of backends up to this one, and a power of two
 REMEMBERED = 65535  # clients at once, for sticky services
 
 DROP = "drop"  # there are backends, and the client may not have them
@@ -236,17 +237,35 @@ def _tail(verdict: str) -> str:
 
 
 def _spread(frontend: Frontend, count: int, first: int) -> Way:
+    """The chain for so many backends, and those for other numbers, at hand for when a backend comes or goes."""
     lane = lane_of(frontend)
+    chains = {
+        _name(lane, number, first, frontend.sticky): Chain(
+            _draw(lane, number, first, frontend.sticky)
+        )
+        for number in range(1, _at_hand(count) + 1)
+    }
+    return Way(f"goto {_name(lane, count, first, frontend.sticky)}", chains)
+
+
+def _at_hand(count: int) -> int:
+    """A chain that is made or removed takes the kernel ten times as long as an element, so it should be seldom."""
+    return max(FEWEST_CHAINS, 1 << (count - 1).bit_length())
+
+
+def _name(lane: Lane, count: int, first: int, sticky: int) -> str:
     kind = "near" if first else "spread"
+    return (
+        f"{lane.prefix}sticky-{kind}-{count}-{sticky}" if sticky else f"{lane.prefix}{kind}-{count}"
+    )
+
+
+def _draw(lane: Lane, count: int, first: int, sticky: int) -> tuple[str, ...]:
     number = f"numgen random mod {count}" + (f" offset {first}" if first else "")
     before = () if first else ("jump outside",)
-    if frontend.sticky:
-        name = f"{lane.prefix}sticky-{kind}-{count}-{frontend.sticky}"
-        rules: tuple[str, ...] = (*before, *_sticky(lane, number, frontend.sticky))
-    else:
-        name = f"{lane.prefix}{kind}-{count}"
-        rules = (*before, f"dnat ip to {lane.key} . {number} map @{lane.endpoints}")
-    return Way(f"goto {name}", {name: Chain(rules)})
+    if sticky:
+        return (*before, *_sticky(lane, number, sticky))
+    return (*before, f"dnat ip to {lane.key} . {number} map @{lane.endpoints}")
 
 
 def _sticky(lane: Lane, number: str, seconds: int) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """All of a node that leads connections to services, put together: what it reads, what it writes, whom it tells."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from api.client import Client
 from api.informer import Informer
@@ -22,20 +23,25 @@ def table_name(cluster: str, node: str) -> str:
 class ServiceNetwork:
     """The node's part in the services. `routes` may be asked before it runs: nothing is led yet then."""
 
-    def __init__(self, client: Client, place: Place, keeper: TableKeeper) -> None:
+    def __init__(
+        self, client: Client, node: str, place: Callable[[], Awaitable[Place]], keeper: TableKeeper
+    ) -> None:
+        """`place` answers when it is known which pods are the node's."""
         self.keeper = keeper
+        self._client, self._node, self._place = client, node, place
         self.services = Informer(client, Service)
         self.slices = Informer(client, EndpointSlice)
         self.routes = Departures(self.slices, client)
-        self._proxy = ServiceProxy(self.services, self.slices, place, keeper, forget)
-        self._reporter = RulesReporter(client, place.node, self._proxy.current)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
-        loops = (self.services.run, self.slices.run, self.keeper.run, self._proxy.run)
         try:
+            place = await self._place()
+            proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
+            reporter = RulesReporter(self._client, self._node, proxy.current)
+            loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
             async with asyncio.TaskGroup() as tasks:
-                for loop in (*loops, self._reporter.run):
+                for loop in (*loops, reporter.run):
                     tasks.create_task(loop())
         finally:
             self.keeper.close()

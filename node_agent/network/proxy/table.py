@@ -47,9 +47,10 @@ def merged(parts: Iterable[Table]) -> Table:
     elements: dict[str, dict[str, str]] = {}
     chains: dict[str, Chain] = {}
     parts = list(parts)
-    for part in parts:
+    for part in parts:  # in their order …
         sets.update(part.sets)
-    for part in reversed(parts):  # so that the first has the last word
+        chains.update(part.chains)
+    for part in reversed(parts):  # … and the first has the last word
         chains.update(part.chains)
         for name, one in part.sets.items():
             elements.setdefault(name, {}).update(one.elements)
