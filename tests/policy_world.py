@@ -25,6 +25,7 @@ from node_agent.network.pod_network import PodNetwork
 from node_agent.network.policy.contents import contents
 from node_agent.network.policy.firewall import subject
 from node_agent.network.proxy.chains import base
+from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.contents import share
 from node_agent.network.proxy.model import Backend, Frontend, Place
 from node_agent.network.proxy.nft import Library
@@ -176,6 +177,8 @@ class PolicyWorld:
         commands = diff(TABLE, self.table, new) if self.table.sets else anew(TABLE, new)
         if commands:
             inside(self.node, lambda: Library().run(commands))
+        # Over UDP a client that comes from the same port again would go on with a connection of before.
+        inside(self.node, lambda: forget(lambda flow: True))
         self.table = new
         return commands
 
