@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [services] [api] [scheduler] [encryption] [workloads] [names]     (default: all)
+    python -m bench [start] [pods] [services] [ingress] [api] [scheduler] [encryption] [workloads] [names]  (all)
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -17,7 +17,17 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from bench import api_load, encryption, floor, names, pods, scheduler_load, service_path, workloads
+from bench import (
+    api_load,
+    encryption,
+    floor,
+    ingress_path,
+    names,
+    pods,
+    scheduler_load,
+    service_path,
+    workloads,
+)
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
 KUBERNETES = {
@@ -98,6 +108,14 @@ def services() -> None:
     for change in service_path.one_endpoint():
         goal = "≤ 2 ms" if "library" in change.how and "place" in change.how else ""
         shown.add_row(change.how, f"{change.decided_ms:.1f} ms", f"{change.median_ms:.2f} ms", goal)
+    console.print(shown)
+
+
+def ingress() -> None:
+    """Our configuration of HAProxy, with 1,000 hosts, beside one by hand for the same pod; 64 connections."""
+    shown = table("Ingress beside a bare HAProxy", "what", "connections kept", "new ones", "goal")
+    for one in ingress_path.ratios():
+        shown.add_row(one.what, f"{one.kept:.2f}", f"{one.new:.2f}", "≥ 0.8")
     console.print(shown)
 
 
@@ -214,6 +232,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "start": start,
     "pods": pods_beside_docker,
     "services": services,
+    "ingress": ingress,
     "api": api,
     "scheduler": scheduler,
     "workloads": five_hundred_pods,

@@ -260,13 +260,13 @@ def _beside_direct(lab: Lab, way: Way, seconds: int) -> Iterator[tuple[bool, flo
     for keep in (True, False):
         before = requests_per_second(lab, POD, keep=keep, seconds=seconds)
         with way(lab) as target:
-            _wait_for(lab, target)
+            wait_for(lab, target)
             speed = requests_per_second(lab, target, keep=keep, seconds=seconds)
         after = requests_per_second(lab, POD, keep=keep, seconds=seconds)
         yield keep, speed / ((before + after) / 2)
 
 
-def _wait_for(lab: Lab, target: str) -> None:
+def wait_for(lab: Lab, target: str) -> None:
     """Until whoever is there listens."""
     host, _, port = target.partition(":")
     ask = f"exec 3<>/dev/tcp/{host}/{port or 80}"

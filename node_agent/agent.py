@@ -25,7 +25,7 @@ from node_agent.pods.images import ImageKeeper
 from node_agent.pods.manager import PodManager
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
-from node_agent.pods.seams import NoRoutes, PodNetwork, Routes
+from node_agent.pods.seams import NO_SERVICES, NoRoutes, PodNetwork, Routes, Services
 from node_agent.pods.status import Place
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
@@ -46,6 +46,7 @@ class Server:
     pods: PodSource  # of this node, or of all
     nodes: NodeSource  # the same
     config: ConfigSource  # what its pods name
+    services: Services = NO_SERVICES  # what its containers are told of
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Agent:
             node=facts,
             config=server.config,
             routes=house.routes,
+            services=server.services,
         )
 
     def _views(self) -> list[View]:

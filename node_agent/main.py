@@ -14,6 +14,7 @@ from functools import partial
 from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
+from api.ingresses import SERVING
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
 from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
@@ -23,14 +24,12 @@ from node_agent.guardednetwork import GuardedNetwork
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
+from node_agent.network.ingress.node import IngressNode, remove_ingress, switched_off
 from node_agent.network.pod_network import PodNetwork
-from node_agent.network.policy.firewall import PRODUCER as POLICIES
 from node_agent.network.policy.firewall import PolicyFirewall
-from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.nft import NftRefused
-from node_agent.network.proxy.node import ServiceNetwork, remove_table, table_name
-from node_agent.network.proxy.proxy import PRODUCER as SERVICES
+from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
 from node_agent.network.routetable import RouteTable
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -46,12 +45,14 @@ from node_agent.routing import Routing
 from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.interface import Runtime
+from node_agent.servicesource import ServiceSource
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.tokens import AccountTokens
 from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import DiskVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
 ANY_RANGE = PodRange(
@@ -95,6 +96,7 @@ async def _live(
     about = _describe(options, ranges)
     facts = _facts(options, about)
     config, nodes = ConfigSource(client), Informer(client, Node)
+    links = ServiceSource(Informer(client, Service), options.data_dir / "services")
     nodes.add_handler(ranges.notice)
     services = _services(options, client, ranges)
     pods = Informer(client, Pod, Selection(fields=f"spec.nodeName={options.node}"))
@@ -118,6 +120,7 @@ async def _live(
                 PodSource(pods),
                 NodeSource(nodes),
                 config,
+                links,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
@@ -126,12 +129,18 @@ async def _live(
                 client, {options.node: lambda: agent.reporter.node}, period=options.lease_period
             )
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run, config.run)
+            sources = (server.pods.run, server.nodes.run, config.run, links.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
             tasks.create_task(names.serve_names(options, client, ranges))
+            if options.ingress == "auto":
+                ingress = IngressNode(options, client, services, config)
+                services.also(ingress.proxy.current)
+                tasks.create_task(ingress.run())
+            else:
+                tasks.create_task(switched_off(options, client))
             for part in (services.run, policies.run):
                 tasks.create_task(part())
             ready.set_result(agent)
@@ -151,7 +160,7 @@ def _describe(options: AgentOptions, ranges: RangeKeeper) -> NodeDescription:
         pod_cidr=ranges.told,
         last_pod_cidr=ranges.last,
         most_pods=options.most_pods,
-        labels=options.labels,
+        labels={**options.labels, SERVING: "true" if options.ingress == "auto" else "false"},
     )
 
 
@@ -228,9 +237,7 @@ def _services(options: AgentOptions, client: Client, ranges: RangeKeeper) -> Ser
         bridge = _network(options, given).bridge
         return ServicePlace(options.node, bridge, given.pods, given.cluster)
 
-    producers = (SERVICES, POLICIES)
-    keeper = TableKeeper(table_name(options.cluster, options.node), producers)
-    return ServiceNetwork(client, options.node, place, keeper)
+    return ServiceNetwork(client, options.node, place, keeper_of(options.cluster, options.node))
 
 
 async def _remove_rules(options: AgentOptions) -> None:
@@ -242,6 +249,7 @@ async def _remove_rules(options: AgentOptions) -> None:
 
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
+    await remove_ingress(options)
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options, ANY_RANGE)
     try:

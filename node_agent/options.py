@@ -39,6 +39,9 @@ class AgentOptions:
     most_pods: int = 110
     lease_period: float = heartbeat.PERIOD  # seconds between two renewals of the node's lease
     metrics_period: float = PERIOD  # seconds between two measurements of what pods use
+    ingress: Literal["auto", "off"] = "auto"  # auto: served while there is an ingress
+    ingress_http_port: int = 80
+    ingress_https_port: int = 443
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

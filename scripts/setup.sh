@@ -60,7 +60,9 @@ install_packages() {
   apt update || say "apt-get update failed, trying with the package lists that are there"
   quietly apt install --no-install-recommends "$@" || { tail -n 20 "$log" >&2; say "apt-get install failed"; }
   rm -f "$log"
-  [[ " $* " == *" etcd-server "* && -d /run/systemd/system ]] && systemctl -q disable etcd || true
+  [[ -d /run/systemd/system ]] || return 0
+  [[ " $* " == *" etcd-server "* ]] && systemctl -q disable etcd || true
+  [[ " $* " == *" haproxy "* ]] && systemctl -q disable haproxy || true
 }
 
 # -------------------------------------------------------------------- python
@@ -122,6 +124,7 @@ missing_packages() {
   has nft      || echo nftables
   has ip       || echo iproute2
   has iptables || echo iptables
+  has haproxy  || echo haproxy
   [[ -z $dev ]] || has etcd || echo etcd-server
   [[ -z $bench ]] || has wrk || echo wrk
   [[ -z $bench ]] || has haproxy || echo haproxy
@@ -138,7 +141,7 @@ ensure_programs() {
   echo "setup: not installed: ${missing[*]} (Debian's package names). Install them, as root:
   Debian, Ubuntu:  apt-get install --no-install-recommends ${missing[*]}
   elsewhere:       Docker Engine 20.10 or later (https://docs.docker.com/engine/install/), and your
-                   distribution's packages of nftables, iproute2, iptables${dev:+ and etcd}" >&2
+                   distribution's packages of nftables, iproute2, iptables, haproxy${dev:+ and etcd}" >&2
   [[ -n $without_engine ]] || exit 1
   say "going on without them: no real containers"
 }

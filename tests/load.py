@@ -1,6 +1,6 @@
 """Requests without a pause, and an account of every single one: for rollouts that must not drop any.
 
-    python -m tests.load http://10.96.0.7/version [--clients 8] [--keep-alive] [--requests 20000 | --seconds 10]
+    python -m tests.load http://10.96.0.7/version [--clients 8] [--keep-alive] [--requests 20000 | --seconds 10 | --until FILE]
 
 Each client asks again as soon as it is answered. Without keep-alive every request has a connection of its own. With it, a
 connection is used for as long as the server lets it be; if it turns out that the server has closed it before it said
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 PATIENCE = 10.0  # seconds for one answer
@@ -133,11 +134,14 @@ def main() -> None:
     parser.add_argument("--keep-alive", action="store_true")
     parser.add_argument("--requests", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--until", type=Path, help="go on until this file is there")
     given = parser.parse_args()
     account = Account()
     most, seconds = given.requests or sys.maxsize, given.seconds or float("inf")
 
     def enough() -> bool:
+        if given.until:
+            return bool(given.until.exists())
         return account.requests >= most or time.monotonic() - account.began >= seconds
 
     with suppress(KeyboardInterrupt):

@@ -202,14 +202,14 @@ def endpoint_slice(of: str, *pods: Backer, unready: tuple[str, ...] = ()) -> End
     return made
 
 
-Opened = Callable[[set[int]], Nft]
+Opened = Callable[[str], Nft]
 
 
 @asynccontextmanager
 async def service_world(there: Places, opened: Opened = open_nft) -> AsyncIterator[ServiceWorld]:
     """Inside of the node's namespace; see `in_service_world`."""
     network = PodNetwork(
-        cluster="test", node="n1", pod_cidr="10.99.1.0/24", cluster_cidr="10.99.0.0/16", mtu=1500
+        cluster="test", node="n1", pod_cidr="10.99.1.0/24", cluster_cidr="10.99.0.0/16"
     )
     await network.ensure()
     place = Place("n1", network.bridge, "10.99.1.0/24", "10.99.0.0/16")

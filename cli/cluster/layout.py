@@ -47,6 +47,9 @@ class Wishes:
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
     lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node
+    ingress: str = "auto"  # off: the node serves none
+    ingress_http_port: int = 80
+    ingress_https_port: int = 443
 
     @property
     def is_hollow(self) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cli.cluster import nameflags
+from cli.cluster.ingressflags import FLAGS as INGRESS
+from cli.cluster.ingressflags import with_ingress
 from cli.cluster.layout import SERVICE_CIDR, Layout, Wishes
 from cli.cluster.serviceflags import network
 from cli.command import Command, Session
@@ -47,7 +49,7 @@ def run(session: Session) -> int | None:
         lease_period=lease_period(flags),
         service_cidr=str(network(flags.text("service-cidr"))),
     )
-    wishes = nameflags.of(flags, wishes)
+    wishes = nameflags.of(flags, with_ingress(wishes, flags))
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -158,6 +160,7 @@ AGENT = Command(
         *nameflags.FLAGS,
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LEASE,
+        *INGRESS,
         LOG_LEVEL,
     ),
 )  # fmt: skip

@@ -127,7 +127,8 @@ def as_applied(plain: dict[str, Any]) -> str:
 
 def _subcommand(session: Session) -> int:
     word, *names = session.args
-    if word == "secret":
+    if word in ("secret", "service", "svc"):
+        word = "service" if word == "svc" else word
         word = f"{word} {names.pop(0)}" if names else word
     maker = creating.maker(word)
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
@@ -182,6 +183,14 @@ CREATE = Command(
   helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
   helmling create secret tls web --cert=web.crt --key=web.key
   helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
+  # Services: for pods that are labelled app=web, for the nodes' ports, and for a name outside
+  helmling create service clusterip web --tcp=80:8080
+  helmling create service nodeport web --tcp=80 --node-port=30080
+  helmling create service externalname db --external-name=db.example.com
+
+  # The way in for HTTP: all below /cart to one service, everything else to another, with a certificate
+  helmling create ingress shop --rule="shop.example.com/cart*=cart:80,tls=cert" --default-backend=web:80
 
   # Let jane read the pods of a namespace
   helmling create role reader --verb=get,list,watch --resource=pods,pods/log

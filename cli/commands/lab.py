@@ -29,7 +29,7 @@ def _busy(name: str) -> str:
 
 
 def _locked(name: str) -> AbstractContextManager[None]:
-    return record.locked(plan.RUN / f"{name}.lock", _busy(name))
+    return record.locked(record.lock_of(name), _busy(name))
 
 
 def _machines(session: Session, lab: Lab) -> list[Machine]:
@@ -95,21 +95,20 @@ def _welcome(lab: Lab) -> str:
 
 def down(session: Session) -> None:
     running.check_host()
-    name = session.flags.text("name")
-    if record.read(name) is None:
-        session.say(f'There is no lab "{name}".')
-        return
-    with _locked(name):
-        lab = record.find(name)
-        keep = session.flags.on("keep")
-        running.down(lab, keep=keep)
-        (plan.RUN / f"{name}.lock").unlink(missing_ok=True)
+    name = plan.check_name(session.flags.text("name"))
+    keep = session.flags.on("keep")
+    with record.locked(record.lock_of(name)):  # whoever is at work on it may end first
+        lab = record.read(name)
+        if lab is not None:
+            running.down(lab, keep=keep)
+        record.lock_of(name).unlink(missing_ok=True)
     record.forget_place()
-    session.say(
-        f"The lab is gone; its disks stay in {lab.folder}."
-        if keep
-        else "The lab is gone, with all it had."
-    )
+    if lab is None:
+        session.say(f'There is no lab "{name}".')
+    elif keep:
+        session.say(f"The lab is gone; its disks stay in {lab.folder}.")
+    else:
+        session.say("The lab is gone, with all it had.")
 
 
 # What may happen to machines

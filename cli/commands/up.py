@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from api import clock
-from cli.cluster import daemons, nameflags
+from cli.cluster import daemons, ingressflags, nameflags
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
@@ -47,6 +47,7 @@ FLAGS = (
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     LEASE,
+    *ingressflags.FLAGS,
     duration("timeout", "How long to wait until the nodes are ready.", "2m"),
     switch("wait", "Wait until the nodes are ready.", default=True),
 )  # fmt: skip
@@ -104,6 +105,7 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, store=flags.text("store"))
     if flags.given("lease-period"):
         wishes = replace(wishes, lease_period=lease_period(flags))
+    wishes = ingressflags.with_ingress(wishes, flags)
     if not wishes.node_name:
         wishes = replace(wishes, node_name="hollow" if wishes.is_hollow else machine_name())
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
@@ -233,6 +235,7 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
             else []
         ),
         *([f"--hollow={wishes.hollow}"] if wishes.is_hollow else []),
+        *ingressflags.arguments(wishes),
     ]
 
 

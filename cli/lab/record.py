@@ -78,6 +78,10 @@ def forget_place() -> None:
         RUN.rmdir()
 
 
+def lock_of(name: str) -> Path:
+    return RUN / f"{name}.lock"
+
+
 @contextmanager
 def locked(path: Path, busy: str = "") -> Iterator[None]:
     """One process at a time; with `busy`, who comes second is told that and does not wait. Raises CommandError."""

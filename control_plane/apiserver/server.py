@@ -17,11 +17,12 @@ from control_plane.apiserver.allocation.allocator import Allocator
 from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.allocation.repair import repair
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
-from control_plane.apiserver.authorization import defaults
+from control_plane.apiserver.authorization import defaults, ingresses
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.authorization.escalation import Escalation
 from control_plane.apiserver.authorization.gate import Gate
 from control_plane.apiserver.authorization.impersonation import impersonate
+from control_plane.apiserver.authorization.ingresses import IngressSecrets
 from control_plane.apiserver.authorization.nodes import POD, Nodes
 from control_plane.apiserver.authorization.questions import Questions, Tokens
 from control_plane.apiserver.authorization.restriction import restrict
@@ -158,11 +159,14 @@ class ApiServer:
 
 
 def authorizer_of(cache: WatchCache) -> Authorizer:
-    """It follows the roles, bindings and pods of the cache."""
-    rules, nodes = Roles(), Nodes()
+    """It follows the roles, bindings, pods and ingresses of the cache."""
+    rules, certificates = Roles(), IngressSecrets()
+    nodes = Nodes(certificates)
     for kind in ROLE_KINDS:
         cache.listen(kind, rules)
     cache.listen(POD, nodes)
+    for kind in ingresses.KINDS:
+        cache.listen(kind, certificates)
     return Authorizer(rules, nodes)
 
 

@@ -8,10 +8,14 @@ under its address itself. What somebody deletes or changes of all this is put ba
 A server that listens on the loopback address only has no address for anybody else, and no Lease.
 """
 
+import asyncio
 import hashlib
 import ipaddress
+import logging
+import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +28,7 @@ from control_plane.apiserver.allocation.ranges import Network
 from proto.v1.cluster_pb2 import Lease
 from proto.v1.network_pb2 import EndpointSlice, Service
 
+log = logging.getLogger(__name__)
 RENEW, EXPIRE = 10.0, 30  # seconds
 FORGET = timedelta(hours=1)  # until the Lease of a server that is gone is removed
 LEASES = Selection(
@@ -228,9 +233,21 @@ async def _create(client: Client, obj: Any) -> None:
         return
 
 
+async def _resolved(address: str) -> str:
+    """An address that was told as a name, as a number; as it is, when nobody knows it."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(address))
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(address, None, family=socket.AF_INET)
+    except OSError as error:
+        log.warning("advertised_address_unknown address=%s error=%r", address, str(error))
+        return address
+    return str(found[0][4][0])
+
+
 async def run(client: Client, informers: Informers, here: Here) -> None:
     """Until cancelled."""
-    keeper = Keeper(client, informers, here)
+    keeper = Keeper(client, informers, replace(here, address=await _resolved(here.address)))
     await keeper.wait_synced()
     keeper.listen()
     await controller.run(keeper.queue, keeper.reconcile, workers=1, name="well-known-services")

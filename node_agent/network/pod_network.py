@@ -31,8 +31,8 @@ _SYSCTL = Path("/proc/sys/net/ipv4")
 class PodNetwork:
     """One node's pod network, in the network namespace this process is in.
 
-    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as the link that has the machine's
-    `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine at once.
+    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as `mtu` says; else as the link that has
+    the machine's `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class PodNetwork:
         cluster_cidr: str,
         address: str = "",
         headroom: int = 0,
+        mtu: int | None = None,
     ) -> None:
         self._id = instance(cluster, node)
         self.bridge = f"hl-{self._id}"
@@ -52,7 +53,7 @@ class PodNetwork:
         self.gateway = str(self._network[1])
         self._wiring = Wiring(self.name, self.bridge, pod_cidr, cluster_cidr)
         self._address, self._headroom = address, headroom
-        self._mtu: int | None = None  # None: not looked up yet
+        self._mtu = mtu  # None: not looked up yet
         self._host_ports: frozenset[HostPort] = frozenset()
         self._applied = ("", "")  # the script last applied, and how nft shows the outcome
         self._changing = asyncio.Lock()  # one change of bridge and rules at a time

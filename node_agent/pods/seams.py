@@ -65,3 +65,21 @@ class Events(Protocol):
         field_path: str = "",
     ) -> None:
         """Never fails, never waits."""
+
+
+class Services(Protocol):
+    """What a container is told of the Services."""
+
+    async def variables(self, pod: Pod) -> dict[str, str]:
+        """For a container that starts now. Raises ConfigError: nobody knows the services yet."""
+        ...
+
+
+class NoServices:
+    """For nodes on which nothing runs."""
+
+    async def variables(self, pod: Pod) -> dict[str, str]:
+        return {}
+
+
+NO_SERVICES = NoServices()

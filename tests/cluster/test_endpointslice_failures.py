@@ -9,7 +9,13 @@ from control_plane.controllers.endpointslice import main as endpointslices
 from control_plane.controllers.replicaset import main as replicasets
 from proto.v1.apps_pb2 import ReplicaSet
 from proto.v1.network_pb2 import Service
-from tests.cluster.faults import Fault, crash, live, reply_lost, request_lost
+from tests.cluster.faults import (
+    Fault,
+    crash_at_every_call,
+    fail_at_every_call,
+    reply_lost,
+    request_lost,
+)
 from tests.cluster.test_endpointslices import endpoints, ready, service, slices
 from tests.cluster.whole import Cluster, only, replicaset
 
@@ -38,13 +44,8 @@ async def on(world: Cluster, port: int) -> bool:
 
 @pytest.mark.parametrize("fault", [request_lost, reply_lost])
 def test_any_call_that_fails_is_healed(fault: Fault) -> None:
-    total = live(life, 0, fault, parts=PARTS)
-    assert total > 12
-    for n in range(1, total + 1):
-        live(life, n, fault, parts=PARTS)
+    fail_at_every_call(life, fault, least=13, parts=PARTS)
 
 
 def test_a_controller_that_crashes_at_any_call_is_followed_by_another() -> None:
-    total = live(life, 0, request_lost, parts=PARTS)
-    for n in range(1, total + 1):
-        crash(life, n, parts=PARTS)
+    crash_at_every_call(life, parts=PARTS)

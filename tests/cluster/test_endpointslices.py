@@ -8,7 +8,8 @@ from control_plane.apiserver.allocation.ranges import DEFAULT
 from control_plane.controllers import wellknown
 from control_plane.controllers.endpointslice import main as endpointslices
 from control_plane.controllers.wellknown import Here
-from proto.v1.cluster_pb2 import Lease
+from proto.v1.cluster_pb2 import Event, Lease, Node
+from proto.v1.limits_pb2 import ResourceQuota
 from proto.v1.network_pb2 import Endpoint, EndpointSlice, Service
 from proto.v1.pod_pb2 import Pod
 from tests.apiserver import pod
@@ -186,6 +187,47 @@ def test_a_burst_of_pods_is_few_writes() -> None:
         assert before == (await slices(world.client))[0].metadata.generation
 
     run(scenario)
+
+
+def test_an_endpoint_knows_the_zone_of_its_node() -> None:
+    async def scenario(world: Cluster) -> None:
+        await world.client.create(service())
+        await world.client.create(deployment(1))
+        await world.until(lambda: ready(world, 1))
+        [before] = await endpoints(world.client)
+        assert not before.zone
+        patch = {"metadata": {"labels": {endpointslices.ZONE: "attic"}}}
+        await world.client.patch(Node, before.nodeName, "", patch)
+
+        async def told() -> bool:
+            return [each.zone for each in await endpoints(world.client)] == ["attic"]
+
+        await world.until(told)
+
+    run(scenario)
+
+
+def test_who_may_not_write_slices_says_so_in_an_event() -> None:
+    async def scenario(world: Cluster) -> None:
+        quota = ResourceQuota()
+        quota.metadata.name, quota.metadata.namespace = "none", "default"
+        quota.spec.hard["count/endpointslices.discovery.k8s.io"] = "0"
+        await world.client.create(quota)
+        await world.client.create(service())
+
+        async def told() -> bool:
+            events = (await world.client.list(Event, Selection(namespace="default"))).items
+            return any(
+                each.reason == "FailedToUpdateEndpointSlices" and "exceeded quota" in each.message
+                for each in events
+                if each.involvedObject.kind == "Service"
+            )
+
+        await world.until(told)
+        await world.client.delete(ResourceQuota, "none", "default")
+        await world.until(lambda: is_empty(world))
+
+    run(scenario, nodes=0)
 
 
 # default/kubernetes and kube-system/kube-dns

@@ -3,19 +3,22 @@
 import asyncio
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from api.informer import Informers
+from node_agent.network.kernelnews import About, listening
 from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.nft import Program, open_nft
 from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
 from proto.v1.network_pb2 import EndpointSlice, Service
 from tests.apiserver import until
-from tests.namespaces import command
+from tests.e2e.cli_runner import ROOT
+from tests.namespaces import command, inside, places
 from tests.service_world import (
     DEADLINE,
     Backer,
@@ -99,8 +102,11 @@ def test_a_node_port_is_at_every_address_of_the_node_and_at_no_other_machines() 
         with pytest.raises(ConnectionRefusedError):
             await world.ask(a.netns, "192.0.2.2", 30080)
 
-        await world.put(again(behind, b))
         assert await world.answering(node, "127.0.0.1", 30080) == {"b"}
+        await world.put(again(behind, c))
+        with pytest.raises(ConnectionRefusedError):
+            await world.ask(node, "127.0.0.1", 30080)
+        assert await world.answering(node, "192.0.2.1", 30080, times=3) == {"c"}
 
     in_service_world(scenario)
 
@@ -233,6 +239,22 @@ def test_external_policy_local_keeps_the_clients_address() -> None:
     in_service_world(scenario)
 
 
+def test_other_ports_of_an_external_address_are_whosever_they_are() -> None:
+    """It may be a machine's; only the ports of the service are taken."""
+
+    async def scenario(world: ServiceWorld) -> None:
+        a, b = await world.pod("a"), await world.pod("b")
+        web = service("web", VIP)
+        web.spec.externalIPs.append("192.0.2.2")
+        await world.put(web, endpoint_slice("web", b))
+        machine = inside(world.places.outside, lambda: socket.create_server(("192.0.2.2", 9000)))
+        with machine, world.connection(a.netns) as sock:
+            await asyncio.get_running_loop().sock_connect(sock, ("192.0.2.2", 9000))
+        assert (await world.ask(a.netns, "192.0.2.2", 80))[0] == "b"
+
+    in_service_world(scenario)
+
+
 def test_a_load_balancers_address_lets_through_whom_it_should() -> None:
     async def scenario(world: ServiceWorld) -> None:
         a = await world.pod("a")
@@ -352,6 +374,44 @@ async def another_agent(world: ServiceWorld) -> AsyncIterator[ServiceProxy]:
     keeper.close()
 
 
+ALONE = """
+import asyncio, logging, subprocess
+from node_agent.network.proxy.keeper import TableKeeper
+from node_agent.network.proxy.nft import Program, open_nft
+from node_agent.network.proxy.table import Chain, Table
+
+async def main(opened):
+    keeper = TableKeeper("alone", ("me",), opened)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(keeper.run())
+        await keeper.put("me", Table({}, {"made": Chain()}))
+        for _ in range(3):
+            subprocess.run(["nft", "add", "chain", "ip", "alone", "foreign"], check=True)
+            while b"foreign" in subprocess.run(["nft", "list", "table", "ip", "alone"], capture_output=True).stdout:
+                await asyncio.sleep(0.01)
+        watching.cancel()
+    await keeper.remove()
+    keeper.close()
+
+logging.basicConfig(format="%(message)s")
+asyncio.run(main(OPENED))
+"""
+
+
+@pytest.mark.parametrize("opened", ["open_nft", "Program"])
+def test_our_own_changes_are_no_drift_also_where_processes_have_other_numbers(opened: str) -> None:
+    """In a process namespace, as in the lab: the kernel tells numbers as they are outside of it."""
+    apart = ("unshare", "--net", "--pid", "--fork", "--mount-proc", sys.executable, "-c")
+    done = subprocess.run(
+        [*apart, ALONE.replace("OPENED", opened)],
+        cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=True,
+    )  # fmt: skip
+    assert (
+        done.stderr.splitlines()
+        == ["table_changed_by_others table=alone because='nft changed it'"] * 3
+    )
+
+
 @pytest.mark.parametrize("opened", [open_nft, Program])
 def test_what_others_do_to_the_table_is_repaired(opened: Opened) -> None:
     """Through the library, and through the program where there is no library."""
@@ -400,3 +460,22 @@ def test_removing_takes_the_table_away_and_nothing_else() -> None:
         await world.keeper.remove()
 
     in_service_world(scenario)
+
+
+def test_who_keeps_the_bridge_hears_of_every_table_but_those_of_services() -> None:
+    heard: list[str] = []
+
+    async def scenario() -> None:
+        async with listening(About.RULES, lambda: heard.append(told[-1])):
+            for table in ("helmling-00000000-cluster", "anybodys", "helmling-00000000"):
+                told.append(table)
+                command("nft", "add", "table", "ip", table)
+                if table != "helmling-00000000-cluster":
+                    await until(lambda: heard[-1:] == told[-1:])
+                else:
+                    await asyncio.sleep(0.05)  # to be heard, were it told
+
+    told: list[str] = []
+    with places() as there:
+        inside(there.node, lambda: asyncio.run(scenario()))
+    assert "helmling-00000000-cluster" not in heard

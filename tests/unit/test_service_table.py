@@ -157,3 +157,8 @@ def test_which_connections_lead_nowhere(
 
 def test_without_a_change_of_udp_nothing_is_asked() -> None:
     assert stale([web(A), udp(A)], [web(B), udp(A)]) is None
+
+
+def test_only_an_address_of_its_own_is_refused_on_other_ports() -> None:
+    fronts = [web(alone=True), Frontend("198.51.100.7", "tcp", 80, frozenset())]
+    assert share(fronts, PLACE).table.sets["addresses"].elements == {"10.96.0.1": ""}

@@ -59,6 +59,11 @@ class Zone:
         first = encoding.start_of_authority(domain.name, self._server, index.serial, TTL)
         self._said = (domain.name, index.serial), first  # every other answer has this record
 
+    @property
+    def serial(self) -> int:
+        """Grows with every change of what is answered."""
+        return self._index.serial
+
     def answer(self, name: str, type: int) -> Answer | None:
         """The answer; None when the name is somebody else's. `name` is in lower case, without a dot at the end."""
         if name == self.domain.name or name.endswith(self._suffix):

@@ -59,6 +59,7 @@ class Scope:
 
 ADDRESSES = Scope("", "ip daddr . ")
 PORTS = Scope("port-", "")
+LOOPBACK = "port-loopback"  # as the services of PORTS, for packets to 127.0.0.1
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,14 @@ def lane_of(frontend: Frontend) -> Lane:
 def base(place: Place) -> Table:
     """What is there without any service."""
     sets = {
-        "addresses": Set("type ipv4_addr;"),  # of services: no port of theirs is anybody else's
+        "addresses": Set("type ipv4_addr;"),  # of services alone: no port there is anybody else's
         "loops": Set(
             "type ipv4_addr . ipv4_addr;"
         ),  # pods of this node that may be led to themselves
     }
     for scope in (ADDRESSES, PORTS):
         sets[scope.services] = Set(f"typeof {scope.key} : verdict;", is_map=True)
+    sets[LOOPBACK] = Set(f"typeof {PORTS.key} : verdict;", is_map=True)
     return Table(sets, _fixed(place))
 
 
@@ -132,9 +134,22 @@ def sets_of(lane: Lane) -> dict[str, Set]:
 
 
 def _fixed(place: Place) -> dict[str, Chain]:
+    """Where the kernel calls, and what every first packet meets."""
+    nat = "type nat hook {} priority {}; policy accept;"
+    return {
+        "lead_in": Chain(("jump lead",), nat.format("prerouting", "dstnat")),
+        "lead_out": Chain(("jump lead",), nat.format("output", "-100")),
+        **_leading(place),
+        "answers": Chain(("ct status dnat jump translated",), nat.format("postrouting", "srcnat")),
+        "translated": Chain(_answers(place)),
+    }
+
+
+def _leading(place: Place) -> dict[str, Chain]:
     lead = (
         f"{ADDRESSES.key} vmap @{ADDRESSES.services}",
         "ip daddr @addresses goto refuse",
+        f"ip daddr 127.0.0.0/8 {PORTS.key} vmap @{LOOPBACK}",
         f"fib daddr type local {PORTS.key} vmap @{PORTS.services}",
     )
     refuse = (
@@ -147,20 +162,7 @@ def _fixed(place: Place) -> dict[str, Chain]:
         "fib saddr type local return",
         f"meta mark set meta mark or {FROM_OUTSIDE:#x}",
     )
-    return {
-        "lead_in": Chain(
-            ("jump lead",), "type nat hook prerouting priority dstnat; policy accept;"
-        ),
-        "lead_out": Chain(("jump lead",), "type nat hook output priority -100; policy accept;"),
-        "lead": Chain(lead),
-        "refuse": Chain(refuse),
-        "outside": Chain(outside),
-        "answers": Chain(
-            ("ct status dnat jump translated",),
-            "type nat hook postrouting priority srcnat; policy accept;",
-        ),
-        "translated": Chain(_answers(place)),
-    }
+    return {"lead": Chain(lead), "refuse": Chain(refuse), "outside": Chain(outside)}
 
 
 def _answers(place: Place) -> tuple[str, ...]:
@@ -192,6 +194,15 @@ def way(frontend: Frontend, place: Place) -> Way:
     if frontend.sources:
         verdict = _checked(lane_of(frontend).scope, verdict, chains)
     return Way(verdict, chains)
+
+
+def loopback_way(frontend: Frontend) -> Way:
+    """From 127.0.0.1 to a port of the node: to backends on the node only.
+
+    An answer from elsewhere would come in for 127.0.0.1, which the kernel takes from no cable unless it is told to.
+    """
+    near = len(frontend.near)
+    return _spread(frontend, near, NEAR) if near else Way(REFUSE, {})
 
 
 def _lead(frontend: Frontend, place: Place, chains: dict[str, Chain]) -> str:

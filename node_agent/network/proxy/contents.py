@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
-from node_agent.network.proxy.chains import NEAR, Lane, base, lane_of, sets_of, way
+from node_agent.network.proxy.chains import (
+    LOOPBACK,
+    NEAR,
+    Lane,
+    Way,
+    base,
+    lane_of,
+    loopback_way,
+    sets_of,
+    way,
+)
 from node_agent.network.proxy.model import Backend, Frontend, Place
 from node_agent.network.proxy.table import Chain, Set, Table
 
@@ -59,19 +69,24 @@ class _Builder:
     def add(self, frontend: Frontend) -> None:
         lane = lane_of(frontend)
         self._forms = {**self._forms, **sets_of(lane)}
-        leads = way(frontend, self._place)
-        self._chains |= leads.chains
         front = f"{frontend.protocol} . {frontend.port}"
         if frontend.address:
             front = f"{frontend.address} . {front}"
+        else:
+            self._lead(LOOPBACK, front, loopback_way(frontend))
+        if frontend.alone:
             self._put("addresses", frontend.address)
-        self._put(lane.scope.services, front, leads.verdict)
+        self._lead(lane.scope.services, front, way(frontend, self._place))
         for source in _apart(frontend.sources):
             self._put(lane.scope.allowed, f"{front} . {source}")
         if frontend.policy != "near":
             self._backends(frontend, frontend.backends, 0)
-        if frontend.policy != "all":
+        if frontend.policy != "all" or not frontend.address:
             self._backends(frontend, frontend.near, NEAR)
+
+    def _lead(self, services: str, front: str, leads: Way) -> None:
+        self._chains |= leads.chains
+        self._put(services, front, leads.verdict)
 
     def _backends(self, frontend: Frontend, backends: frozenset[Backend], first: int) -> None:
         which = (frontend.address, frontend.protocol, frontend.port, first)

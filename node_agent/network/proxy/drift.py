@@ -7,7 +7,7 @@ nothing happens. A transaction is told as its changes and, last, who made it.
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 
 from node_agent.network.proxy.netlink import (
@@ -25,20 +25,20 @@ log = logging.getLogger(__name__)
 
 # Of linux/netfilter/nf_tables.h and nfnetlink.h.
 NFTABLES, NEW_GENERATION, GROUP = 10, 15, 7
-TABLE_NAME, GENERATION_MAKER = 1, 2
+TABLE_NAME, GENERATION_MAKER = 1, 3
 BUFFER = 64 << 20  # bytes that may wait for us: a table made anew is told element by element
 AGAIN = 30.0  # seconds after which news that were lost may be taken for a change once more
 
 
 class DriftWatch:
-    """Calls `changed` when a process that is not in `ours` touched the table. Ours: thread ids, as the kernel counts.
+    """Calls `changed` when a thread that is not called `ours` touched the table.
 
     State: `_touched` is whether the transaction that is being told so far has to do with the table.
     """
 
-    def __init__(self, table: str, ours: Collection[int], changed: Callable[[str], None]) -> None:
+    def __init__(self, table: str, ours: str, changed: Callable[[str], None]) -> None:
         self._table = table.encode() + b"\0"
-        self._ours, self._changed = ours, changed
+        self._ours, self._changed = ours.encode(), changed
         self._netlink = NetfilterSocket()
         self._touched = False
         self._lost_until = 0.0  # loop time; before it, nothing is made of lost news
@@ -81,7 +81,7 @@ class DriftWatch:
             ours = message.attributes.get(TABLE_NAME) == self._table
             self._touched |= ours and message.family == IPV4
             return
-        maker = int.from_bytes(message.attributes.get(GENERATION_MAKER, b""), "big")
-        if self._touched and maker not in self._ours:
-            self._changed(f"process {maker} changed it")
+        maker = message.attributes.get(GENERATION_MAKER, b"").rstrip(b"\0")
+        if self._touched and maker != self._ours:
+            self._changed(f"{maker.decode(errors='replace')} changed it")
         self._touched = False

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from node_agent.network.proxy.drift import DriftWatch
-from node_agent.network.proxy.nft import Nft, NftRefused, open_nft
+from node_agent.network.proxy.nft import Nft, NftRefused, new_maker, open_nft
 from node_agent.network.proxy.table import NotInPlace, Table, anew, diff, merged
 
 log = logging.getLogger(__name__)
 
 PAUSE = 2.0  # seconds after the table could not be made
+REST = 0.5  # seconds after a repair: somebody who changes the table again and again shall not take a core of us
 _ELEMENTS = re.compile(r"elements = \{(.*?)\}", re.DOTALL)
 
 
@@ -26,14 +27,14 @@ class TableKeeper:
     """Owner of the table of this name. `run` must be running for changes by others to be repaired.
 
     State, all of it changed under `_changing` only, but `_contents`:
-    `_contents` is what each producer wants, `_applied` what the kernel has; None: that is not known. `_makers` are the
-    threads and processes that change the table for us.
+    `_contents` is what each producer wants, `_applied` what the kernel has; None: that is not known. `_maker` is the
+    name of what changes the table for us.
     Nothing is applied before every producer has said what it wants: when an agent comes back, the first of them would
     otherwise take away what the others had there.
     """
 
     def __init__(
-        self, name: str, producers: Sequence[str], opened: Callable[[set[int]], Nft] = open_nft
+        self, name: str, producers: Sequence[str], opened: Callable[[str], Nft] = open_nft
     ) -> None:
         self.name = name
         self._producers, self._opened = tuple(producers), opened
@@ -47,7 +48,7 @@ class TableKeeper:
         self._nft: Nft | None = None
         self._watch: DriftWatch | None = None
         self._drifted = asyncio.Event()  # somebody changed the table since it was made anew
-        self._makers: set[int] = set()
+        self._maker = new_maker()
 
     async def put(self, producer: str, contents: Table) -> None:
         """All that this producer wants; when this returns, the kernel has it. Raises NftRefused: nothing of it."""
@@ -61,7 +62,7 @@ class TableKeeper:
     async def run(self) -> None:
         """Repair what others change, until cancelled. The table stays when we go."""
         try:
-            self._watch = DriftWatch(self.name, self._makers, self._hear)
+            self._watch = DriftWatch(self.name, self._maker, self._hear)
         except OSError as error:
             log.warning("table_unwatched table=%s error=%r", self.name, str(error))
             return
@@ -69,6 +70,7 @@ class TableKeeper:
             while True:
                 await self._drifted.wait()
                 await self._repair()
+                await asyncio.sleep(REST)
         finally:
             self._watch.close()
             self._watch = None
@@ -136,5 +138,5 @@ class TableKeeper:
 
     def _blocking(self, commands: str) -> str:
         if self._nft is None:
-            self._nft = self._opened(self._makers)
+            self._nft = self._opened(self._maker)
         return self._nft.run(commands)

@@ -33,6 +33,9 @@ class Frontend:
     policy: Policy = "all"
     sticky: int = 0  # seconds that a client stays with its backend; 0: not at all
     sources: tuple[str, ...] = ()  # the networks that may come; empty: all
+    # The address is the service's alone, so that whatever else is sent there is for nobody. Others (externalIPs) may be
+    # some machine's.
+    alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,19 @@ with the program (Debian: libnftables1). What is handed over in one piece is one
 
 import ctypes
 import logging
+import secrets
+import shutil
 import subprocess
-import threading
+import tempfile
+from pathlib import Path
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
 LIBRARY = "libnftables.so.1"
 TIMEOUT = 30.0  # seconds for the program
+PR_SET_NAME = 15  # of linux/prctl.h
+_LIBC = ctypes.CDLL(None)
 
 
 class NftRefused(Exception):
@@ -27,27 +32,32 @@ class Nft(Protocol):
         """What nft shows. Raises NftRefused."""
 
 
-def open_nft(makers: set[int]) -> Nft:
-    """The library if it is here, else the program.
-
-    To `makers` is added under which ids the kernel sees us change something: of a thread, of processes.
-    """
+def open_nft(maker: str) -> Nft:
+    """The library if it is here, else the program. `maker`: under which name the kernel sees it; see `new_maker`."""
     try:
-        return Library(makers)
+        return Library(maker)
     except OSError as error:
         log.info(
             "nft_library_missing error=%r then=%r",
             str(error),
             "every change starts the program nft",
         )
-        return Program(makers)
+        return Program(maker)
+
+
+def new_maker() -> str:
+    """A name that nobody else has: the kernel tells of each change the name of the thread that made it.
+
+    It tells its number, too, but as it is counted outside of all namespaces: who is in one does not know his own.
+    """
+    return f"hl-{secrets.token_hex(6)}"  # 15 bytes, the longest a thread's name may be
 
 
 class Library:
     """libnftables. Raises OSError when it is not on this machine."""
 
-    def __init__(self, makers: set[int] | None = None) -> None:
-        self._makers = makers if makers is not None else set()
+    def __init__(self, maker: str = "") -> None:
+        self._maker = maker.encode()
         self._lib = _declared(ctypes.CDLL(LIBRARY))
         self._context = self._lib.nft_ctx_new(0)
         if not self._context:
@@ -56,7 +66,8 @@ class Library:
         self._lib.nft_ctx_buffer_error(self._context)
 
     def run(self, commands: str) -> str:
-        self._makers.add(threading.get_native_id())
+        if self._maker:
+            _LIBC.prctl(PR_SET_NAME, self._maker, 0, 0, 0)
         failed = self._lib.nft_run_cmd_from_buffer(self._context, commands.encode())
         # Reading a buffer empties it, so both are read every time.
         output: bytes = self._lib.nft_ctx_get_output_buffer(self._context)
@@ -73,27 +84,27 @@ class Library:
 class Program:
     """`nft -f -`."""
 
-    def __init__(self, makers: set[int] | None = None) -> None:
-        self._makers = makers if makers is not None else set()
+    def __init__(self, maker: str = "") -> None:
+        self._maker = maker or "nft"
 
     def run(self, commands: str) -> str:
-        pipe = subprocess.PIPE
+        program = shutil.which("nft")
+        if program is None:
+            raise NftRefused("the program nft is not installed on this node")
         try:
-            process = subprocess.Popen(
-                ["nft", "-f", "-"], stdin=pipe, stdout=pipe, stderr=pipe, text=True
-            )
-        except FileNotFoundError as error:
-            raise NftRefused("the program nft is not installed on this node") from error
-        with process:
-            self._makers.add(process.pid)
-            try:
-                output, errors = process.communicate(commands, timeout=TIMEOUT)
-            except subprocess.TimeoutExpired as error:
-                process.kill()
-                raise NftRefused(f"nft did not end within {TIMEOUT:g} s") from error
-        if process.returncode != 0:
-            raise NftRefused(_words(errors, commands))
-        return output
+            with tempfile.TemporaryDirectory(prefix="helmling-nft-") as folder:
+                path = Path(
+                    folder, self._maker
+                )  # a process is called as the file it was started from
+                path.symlink_to(program)
+                done = subprocess.run(
+                    [path, "-f", "-"], input=commands, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise NftRefused(f"nft did not end within {TIMEOUT:g} s") from error
+        if done.returncode != 0:
+            raise NftRefused(_words(done.stderr, commands))
+        return done.stdout
 
 
 def _declared(lib: Any) -> Any:

@@ -5,19 +5,16 @@ from collections.abc import Awaitable, Callable
 
 from api.client import Client
 from api.informer import Informer
+from node_agent.network.policy.firewall import PRODUCER as POLICIES
 from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.departure import Departures
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place
-from node_agent.network.proxy.proxy import PRODUCER, ServiceProxy
+from node_agent.network.proxy.names import table_name
+from node_agent.network.proxy.proxy import PRODUCER as SERVICES
+from node_agent.network.proxy.proxy import Current, ServiceProxy, Slowest
 from node_agent.network.proxy.reporter import RulesReporter
-from node_agent.runtime.names import instance
 from proto.v1.network_pb2 import EndpointSlice, Service
-
-
-def table_name(cluster: str, node: str) -> str:
-    """Of the table with everything that the cluster's objects ask of the node's kernel."""
-    return f"helmling-{instance(cluster, node)}-cluster"
 
 
 class ServiceNetwork:
@@ -32,16 +29,22 @@ class ServiceNetwork:
         self.services = Informer(client, Service)
         self.slices = Informer(client, EndpointSlice)
         self.routes = Departures(self.slices, client)
+        self._also: list[Current] = []
+
+    def also(self, part: Current) -> None:
+        """Somebody else who leads requests to pods: what is reported is how far everybody is."""
+        self._also.append(part)
 
     async def run(self) -> None:
         """Until cancelled; what the kernel was told stays."""
         try:
             place = await self._place()
             proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
-            reporter = RulesReporter(self._client, self._node, proxy.current)
+            slowest = Slowest((proxy.current, *self._also))
+            reporter = RulesReporter(self._client, self._node, slowest)
             loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
             async with asyncio.TaskGroup() as tasks:
-                for loop in (*loops, reporter.run):
+                for loop in (*loops, slowest.run, reporter.run):
                     tasks.create_task(loop())
         finally:
             self.keeper.close()
@@ -49,7 +52,7 @@ class ServiceNetwork:
 
 def keeper_of(cluster: str, node: str) -> TableKeeper:
     """Everybody who has something to say to this table is named here: see `TableKeeper.put`."""
-    return TableKeeper(table_name(cluster, node), (PRODUCER,))
+    return TableKeeper(table_name(cluster, node), (SERVICES, POLICIES))
 
 
 async def remove_table(cluster: str, node: str) -> None:

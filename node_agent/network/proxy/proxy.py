@@ -6,7 +6,7 @@ and goes to the kernel as one transaction. While the server is away nothing chan
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from api import kinds
 from api.informer import Informer
@@ -157,3 +157,22 @@ class Current:
     async def known(self) -> None:
         while not self.version:
             await self.changed()
+
+
+class Slowest(Current):
+    """Up to which version all of them are current."""
+
+    def __init__(self, parts: Sequence[Current]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for part in self._parts:
+                tasks.create_task(self._follow(part))
+
+    async def _follow(self, part: Current) -> None:
+        while True:
+            self.reached(min(each.version for each in self._parts))
+            await part.changed()

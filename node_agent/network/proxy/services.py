@@ -88,7 +88,8 @@ def _frontend(
         policy = "near"
     protocol = (port.protocol or "TCP").lower()
     return Frontend(
-        *(way.address, protocol, way.port, everyone, near, policy, _sticky(service), way.sources)
+        *(way.address, protocol, way.port, everyone, near, policy, _sticky(service), way.sources),
+        alone=not way.external,
     )
 
 

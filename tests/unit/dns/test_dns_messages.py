@@ -130,6 +130,38 @@ def test_an_answer_is_not_answered() -> None:
     assert resolver().at_once(b"short", 0) == b""
 
 
+def test_a_question_that_is_repeated() -> None:
+    """The same answer under the new id, until something changes; what it says depends on the whole question."""
+    index = index_of(service("web"))
+    here = Resolver(DOMAIN, _Nobody())
+    here.know(Zone(DOMAIN, index))
+
+    def heard(packet: bytes, limit: int = 0) -> bytes:
+        found = here.at_once(packet, limit)
+        assert isinstance(found, bytes)
+        return found
+
+    name = "web.default.svc.cluster.local"
+    first, second = heard(asked(name, number=1)), heard(asked(name, number=2))
+    assert (first[:2], second[:2], first[2:]) == (b"\0\1", b"\0\2", second[2:])
+    assert str(DNSRecord.parse(heard(asked(name.upper()))).q.qname) == f"{name.upper()}."
+    assert len(DNSRecord.parse(heard(asked(name, size=1232))).ar) == 1
+    index.service_changed(service("web"), service("web", "10.96.0.99"))
+    assert told(heard(asked(name))) == ["A 10.96.0.99"]
+    index.service_changed(service("web", "10.96.0.99"), None)
+    assert DNSRecord.parse(heard(asked(name))).header.rcode == wire.NXDOMAIN
+    here.know(Zone(DOMAIN, index_of(service("web"))))
+    assert told(heard(asked(name))) == ["A 10.96.0.20"]
+
+
+def test_nonsense_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_GIVEN", 10)
+    here = resolver()
+    for n in range(100):
+        here.at_once(asked(f"n{n}.cluster.local"), 0)
+    assert len(here._given) <= 11
+
+
 def test_an_unknown_version_of_edns() -> None:
     packet = DNSRecord.question("web.default.svc.cluster.local")
     packet.add_ar(EDNS0(version=1))
