@@ -7,14 +7,14 @@ The name server is no pod here, as each node answers under its address itself. P
 the pods that it consists of elsewhere, so it counts as one: in the namespace, and with the labels, of its Service.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api import selectors, services
 from api.selectors import Labels, LabelSelector
 from control_plane.controllers import pods
 from proto.v1.network_pb2 import PeerAddress, PeerPort, PeerSelector, Service
-from proto.v1.pod_pb2 import Container, Pod
+from proto.v1.pod_pb2 import Pod
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,11 @@ def has_address(pod: Pod) -> bool:
 
 
 def address(pod: Pod) -> PeerAddress:
-    named = ((port, port.protocol or "TCP") for each in _running(pod) for port in each.ports)
+    named = (
+        (port, port.protocol or "TCP")
+        for each in pods.lasting_containers(pod)
+        for port in each.ports
+    )
     ports = {
         (port.name, protocol, port.containerPort): PeerPort(
             name=port.name, protocol=protocol, port=port.containerPort
@@ -56,12 +60,6 @@ def address(pod: Pod) -> PeerAddress:
         if port.name
     }
     return PeerAddress(ip=pod.status.podIP, ports=ports.values())
-
-
-def _running(pod: Pod) -> Iterator[Container]:
-    """Containers that stay."""
-    yield from pod.spec.containers
-    yield from (each for each in pod.spec.initContainers if each.restartPolicy == "Always")
 
 
 def name_server(service: Service | None) -> PeerAddress | None:

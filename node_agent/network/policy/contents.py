@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 from api import selectors
 from api.policies import EGRESS, INGRESS, Direction, isolates
-from api.selectors import LabelSelector
 from node_agent.network.policy.rules import Line, Lookup, Port, allowed
 from node_agent.network.proxy.table import Chain, Set, Table
 from proto.v1.network_pb2 import NetworkPolicy, PeerAddress
@@ -45,7 +44,22 @@ class Subject:
     ports: frozenset[Port] = frozenset()
 
 
-Compiled = tuple[LabelSelector, NetworkPolicy]
+class Reading:
+    """A policy that is read once for all pods whose ports are called alike."""
+
+    def __init__(self, policy: NetworkPolicy) -> None:
+        self._policy = policy
+        self._chosen = selectors.labels_from(policy.spec.podSelector)
+        self._lines: dict[tuple[Direction, frozenset[Port]], frozenset[Line]] = {}
+
+    def is_about(self, labels: Mapping[str, str], direction: Direction) -> bool:
+        return isolates(self._policy.spec, direction) and self._chosen.matches(labels)
+
+    def lines(self, direction: Direction, ports: frozenset[Port]) -> frozenset[Line]:
+        which = direction, ports
+        if which not in self._lines:
+            self._lines[which] = frozenset(allowed(self._policy, direction, ports))
+        return self._lines[which]
 
 
 def contents(
@@ -55,10 +69,9 @@ def contents(
     name_servers: Iterable[str] = (),
 ) -> Table:
     """What the kernel must know so that these pods talk as the policies say."""
-    by_namespace: dict[str, list[Compiled]] = defaultdict(list)
+    by_namespace: dict[str, list[Reading]] = defaultdict(list)
     for policy in policies:
-        compiled = selectors.labels_from(policy.spec.podSelector), policy
-        by_namespace[policy.metadata.namespace].append(compiled)
+        by_namespace[policy.metadata.namespace].append(Reading(policy))
     led: dict[Direction, dict[str, str]] = {EGRESS: {}, INGRESS: {}}
     chains, lookups = _fixed(), set[Lookup]()
     for subject in subjects:
@@ -78,15 +91,15 @@ def contents(
 
 
 def restricted(
-    subject: Subject, policies: Iterable[Compiled], direction: Direction
+    subject: Subject, policies: Iterable[Reading], direction: Direction
 ) -> set[Line] | None:
     """All that the pod may do in this direction; None: no policy is about it, it may do anything."""
     if subject.labels is None:
         return set()
     found: set[Line] | None = None
-    for chosen, policy in policies:
-        if isolates(policy.spec, direction) and chosen.matches(subject.labels):
-            found = (found or set()).union(allowed(policy, direction, subject.ports))
+    for policy in policies:
+        if policy.is_about(subject.labels, direction):
+            found = (found or set()).union(policy.lines(direction, subject.ports))
     return found
 
 
