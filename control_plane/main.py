@@ -54,6 +54,7 @@ from control_plane.controllers.disruption import main as disruption
 from control_plane.controllers.endpointslice import main as endpointslice
 from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
+from control_plane.controllers.networkpolicy import main as networkpolicy
 from control_plane.controllers.nodeipam import main as nodeipam
 from control_plane.controllers.nodeipam.allocation import Parts
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
@@ -126,6 +127,7 @@ PARTS: tuple[Part, ...] = (
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
     _recorded("endpoint-slice-controller", endpointslice.run),
+    networkpolicy.run,
     _recorded("disruption-controller", disruption.run),
     _recorded("config-rollout-controller", configrollout.run),
 )

@@ -20,11 +20,13 @@ from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
+from node_agent.guardednetwork import GuardedNetwork
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
 from node_agent.network.ingress.node import IngressNode, remove_ingress, switched_off
 from node_agent.network.pod_network import PodNetwork
+from node_agent.network.policy.firewall import PolicyFirewall
 from node_agent.network.proxy.model import Place as ServicePlace
 from node_agent.network.proxy.nft import NftRefused
 from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
@@ -97,7 +99,10 @@ async def _live(
     links = ServiceSource(Informer(client, Service), options.data_dir / "services")
     nodes.add_handler(ranges.notice)
     services = _services(options, client, ranges)
-    house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges, services)
+    pods = Informer(client, Pod, Selection(fields=f"spec.nodeName={options.node}"))
+    policies = PolicyFirewall(client, pods, services.keeper, options.name_server)
+    wires = GuardedNetwork(WiredNetwork(partial(_network, options), ranges), policies)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)), wires, services)
     routes = Routing(nodes, options.node, ranges, _routes(options), options.overlay)
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
@@ -109,11 +114,10 @@ async def _live(
             asyncio.TaskGroup() as tasks,
         ):
             described = await _with_runtime(about, house.runtime, port)
-            which = Selection(fields=f"spec.nodeName={options.node}")
             server = Server(
                 client,
                 StatusPublisher(client),
-                PodSource(Informer(client, Pod, which)),
+                PodSource(pods),
                 NodeSource(nodes),
                 config,
                 links,
@@ -137,7 +141,8 @@ async def _live(
                 tasks.create_task(ingress.run())
             else:
                 tasks.create_task(switched_off(options, client))
-            tasks.create_task(services.run())
+            for part in (services.run, policies.run):
+                tasks.create_task(part())
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -188,12 +193,12 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
 
 
 def _house(
-    options: AgentOptions, gatherer: Gatherer, ranges: RangeKeeper, services: ServiceNetwork
+    options: AgentOptions, gatherer: Gatherer, wires: GuardedNetwork, services: ServiceNetwork
 ) -> House:
     runtime = _docker(options)
     return House(
         runtime,
-        WiredNetwork(partial(_network, options), ranges),
+        wires,
         DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),

@@ -49,6 +49,7 @@ RULES = (
     _rule("get list watch", "services nodes"),
     _rule("get list watch", "endpointslices", "discovery.k8s.io"),
     _rule("get list watch", "ingresses ingressclasses networkpolicies", "networking.k8s.io"),
+    _rule("get list watch", "peerslices", "helmling.dev"),
     _rule("create", "tokenreviews", "authentication.k8s.io"),
     _rule("create", "subjectaccessreviews", "authorization.k8s.io"),
 )

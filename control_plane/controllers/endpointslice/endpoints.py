@@ -13,7 +13,7 @@ from api import services
 from control_plane.controllers import pods
 from proto.v1.meta_pb2 import ObjectReference
 from proto.v1.network_pb2 import Endpoint, EndpointPort, Service, ServicePort
-from proto.v1.pod_pb2 import Container, Pod
+from proto.v1.pod_pb2 import Pod
 
 # The ports of a slice, so that pods whose named ports differ come into different slices.
 PortSet = tuple[tuple[str, str, int, str], ...]  # name, protocol, number, appProtocol
@@ -73,17 +73,11 @@ def number_of(port: ServicePort, pod: Pod) -> int:
     target = services.target_port(port)
     if isinstance(target, int):
         return target
-    for container in _running(pod):
+    for container in pods.lasting_containers(pod):
         for each in container.ports:
             if each.name == target and (each.protocol or "TCP") == port.protocol:
                 return each.containerPort
     return 0
-
-
-def _running(pod: Pod) -> Iterator[Container]:
-    """Containers that stay, sidecars after the others."""
-    yield from pod.spec.containers
-    yield from (each for each in pod.spec.initContainers if each.restartPolicy == "Always")
 
 
 def written(ports: PortSet) -> list[EndpointPort]:

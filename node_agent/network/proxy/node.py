@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 
 from api.client import Client
 from api.informer import Informer
+from node_agent.network.policy.firewall import PRODUCER as POLICIES
 from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.departure import Departures
 from node_agent.network.proxy.keeper import TableKeeper
 from node_agent.network.proxy.model import Place
 from node_agent.network.proxy.names import table_name
-from node_agent.network.proxy.proxy import PRODUCER, Current, ServiceProxy, Slowest
+from node_agent.network.proxy.proxy import PRODUCER as SERVICES
+from node_agent.network.proxy.proxy import Current, ServiceProxy, Slowest
 from node_agent.network.proxy.reporter import RulesReporter
 from proto.v1.network_pb2 import EndpointSlice, Service
 
@@ -50,7 +52,7 @@ class ServiceNetwork:
 
 def keeper_of(cluster: str, node: str) -> TableKeeper:
     """Everybody who has something to say to this table is named here: see `TableKeeper.put`."""
-    return TableKeeper(table_name(cluster, node), (PRODUCER,))
+    return TableKeeper(table_name(cluster, node), (SERVICES, POLICIES))
 
 
 async def remove_table(cluster: str, node: str) -> None:

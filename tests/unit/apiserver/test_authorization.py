@@ -305,6 +305,8 @@ NODE_LEASES = "kube-node-lease"
         (Attributes("list", "networking.k8s.io", "ingressclasses"), True),
         (Attributes("list", "networking.k8s.io", "networkpolicies"), True),
         (Attributes("create", "networking.k8s.io", "networkpolicies"), False),
+        (Attributes("watch", "helmling.dev", "peerslices"), True),
+        (Attributes("update", "helmling.dev", "peerslices", name="peers-1"), False),
         (of("update", "nodes/status", "n1", ""), True),
         (of("delete", "nodes", "n1", ""), False),
         (of("update", "leases", "n1", NODE_LEASES, LEASES), True),
