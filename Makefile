@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 HELMLING := .venv/bin/helmling
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo up down test check bench proto clean
+.PHONY: help setup images demo up down test check fuzz bench proto clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,13 @@ check: ## linters, types, import rules, and that generated code is up to date
 	@scripts/setup.sh --dev --without-engine
 	@scripts/check.sh
 
-bench: setup ## measure beside the bare engine, and print ratios
+fuzz: ## send the API server what nobody would, for a minute; ARGS="-max_total_time=3600" goes to libFuzzer
+	@scripts/setup.sh --dev --without-engine
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -C editable_mode=compat -e '.[fuzz]'
+	@$(PYTHON) -m tests.fuzz -max_total_time=60 $(ARGS)
+
+bench: ## measure beside the bare engine, and print ratios
+	@scripts/setup.sh --bench
 	@$(PYTHON) scripts/with_engine.py $(PYTHON) -m bench
 
 proto: ## generate code from proto/v1/*.proto

@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from api.errors import ApiError
 from proto.v1.apps_pb2 import Scale
 from proto.v1.policy_pb2 import MetricsReport
+from proto.v1.service_pb2 import RulesReport
 
 M = TypeVar("M")  # a kind's protobuf class: Pod, Node, …
 
@@ -146,4 +147,15 @@ class Client(Protocol):
 
     async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
         """For agents: what these nodes and their pods use now. It is read as the kinds NodeMetrics and PodMetrics."""
+        ...
+
+    async def report_rules(self, reports: AsyncIterator[RulesReport]) -> None:
+        """For agents: how far the node's kernel is with the EndpointSlices, for as long as the reports go on.
+
+        Raises Unavailable when the server went away: begin anew.
+        """
+        ...
+
+    async def await_rules(self, version: int, timeout: float) -> Sequence[str]:
+        """Until every node that reports has come as far, or for so many seconds; returns those that have not."""
         ...

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast
 
@@ -27,6 +28,7 @@ from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import MetricsReport
 from proto.v1.service_pb2 import (
+    AwaitRulesRequest,
     BatchItem,
     BatchRequest,
     CreateRequest,
@@ -35,6 +37,7 @@ from proto.v1.service_pb2 import (
     ListRequest,
     PatchRequest,
     ReportMetricsRequest,
+    RulesReport,
     UpdateRequest,
     VersionRequest,
     VersionResponse,
@@ -152,9 +155,7 @@ class GrpcClient:
         except grpc.aio.AioRpcError as failure:
             raise rpc.error_of(failure) from None
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
+            _raise_if_ours()
             raise Unavailable("the connection was replaced: watch again") from None
         finally:
             call.cancel()
@@ -243,6 +244,27 @@ class GrpcClient:
     async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
         await self._ask("ReportMetrics", ReportMetricsRequest(reports=reports))
 
+    async def report_rules(self, reports: AsyncIterator[RulesReport]) -> None:
+        call, failure = self._call.ReportRules(), None
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(_write_all(call, reports))
+            try:
+                await call
+            except grpc.aio.AioRpcError as error:
+                failure = rpc.error_of(error)
+            except asyncio.CancelledError:
+                _raise_if_ours()
+                failure = Unavailable("the connection was replaced: report again")
+            finally:
+                writing.cancel()
+                call.cancel()
+        if failure is not None:
+            raise failure
+
+    async def await_rules(self, version: int, timeout: float) -> Sequence[str]:
+        request = AwaitRulesRequest(version=version, timeoutMilliseconds=int(timeout * 1000))
+        return list((await self._ask("AwaitRules", request)).behind)
+
     def _item(self, write: Write[Any]) -> BatchItem:
         target = rpc.target_of(write.object, write.subresource)
         options = self._options(False)
@@ -261,6 +283,21 @@ class GrpcClient:
     @staticmethod
     def _read(kind: type[M], envelope: Any) -> M:
         return kind.FromString(envelope.value)  # type: ignore[attr-defined,no-any-return]
+
+
+def _raise_if_ours() -> None:
+    """In a handler of CancelledError: go on being cancelled if it was our task and not the call that was cancelled."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _write_all(call: Any, messages: AsyncIterator[Any]) -> None:
+    """Until they end, or the call does, whose own end tells why."""
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        async for message in messages:
+            await call.write(message)
+        await call.done_writing()
 
 
 def _unpack(envelope: Any) -> Any:

@@ -49,6 +49,7 @@ def handler_of(
     """
     makers: dict[str, Any] = {
         "unary_unary": grpc.unary_unary_rpc_method_handler,
+        "stream_unary": grpc.stream_unary_rpc_method_handler,
         "unary_stream": grpc.unary_stream_rpc_method_handler,
         "stream_stream": grpc.stream_stream_rpc_method_handler,
     }

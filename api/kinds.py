@@ -31,6 +31,7 @@ from proto.v1.network_pb2 import (
     Ingress,
     IngressClass,
     NetworkPolicy,
+    PeerSlice,
     Service,
 )
 from proto.v1.pod_pb2 import Pod
@@ -156,6 +157,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(Ingress, NETWORKING, "v1", "ingresses", ("ing",)),
     Kind(IngressClass, NETWORKING, "v1", "ingressclasses", (), namespaced=False, status=False),
     Kind(NetworkPolicy, NETWORKING, "v1", "networkpolicies", ("netpol",), status=False),
+    Kind(PeerSlice, "helmling.dev", "v1", "peerslices", namespaced=False, status=False),
     Kind(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", ("pdb",)),
     Kind(ResourceQuota, "", "v1", "resourcequotas", ("quota",)),
     Kind(LimitRange, "", "v1", "limitranges", ("limits",), status=False),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from api import clock, kinds
+from api import clock, kinds, services
 from api.kinds import Kind
 from api.podresources import Amounts, plus, pod_total
 from api.quantity import NANO, Quantity
 from proto.v1.limits_pb2 import ResourceQuota, ScopedResourceSelectorRequirement
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
 ONE = Quantity(NANO)
@@ -82,11 +83,15 @@ def _pod_usage(pod: Pod) -> Amounts:
     return used
 
 
-def _service_usage(service: Any) -> Amounts:
-    type_, ports = service.spec.type, Quantity(len(service.spec.ports) * NANO)
-    if type_ == "NodePort":
-        return {NODE_PORTS: ports}
-    return {NODE_PORTS: ports, LOAD_BALANCERS: ONE} if type_ == "LoadBalancer" else {}
+def _service_usage(service: Service) -> Amounts:
+    """The ports that it has, or is about to get."""
+    spec = service.spec
+    used = {}
+    if services.has_node_ports(spec):
+        used[NODE_PORTS] = Quantity(len(spec.ports) * NANO)
+    if spec.type == services.LOAD_BALANCER:
+        used[LOAD_BALANCERS] = ONE
+    return used
 
 
 def charged(quota: ResourceQuota, kind: Kind, obj: Any, now: datetime) -> Amounts:

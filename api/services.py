@@ -21,6 +21,10 @@ MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
 
+# A Service's label: who leads its packets, and the nodes' proxies do not. They would refuse those of a service without
+# endpoints, as kube-dns is: each node has its address.
+OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
+
 # Services that every cluster has: the API server (the first address of the range), and the name server (the tenth).
 KUBERNETES = ("default", "kubernetes")
 KUBE_DNS = ("kube-system", "kube-dns")

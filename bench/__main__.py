@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [api] [scheduler] [encryption] [workloads]     (default: all)
+    python -m bench [start] [pods] [services] [ingress] [rollouts] [api] [scheduler] [encryption] [workloads] [names]
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -17,7 +17,18 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
-from bench import api_load, encryption, floor, pods, scheduler_load, workloads
+from bench import (
+    api_load,
+    encryption,
+    floor,
+    ingress_path,
+    names,
+    pods,
+    rollout,
+    scheduler_load,
+    service_path,
+    workloads,
+)
 
 # What the Kubernetes 1.36 control plane did on a machine like this one (2 cores, client and server sharing them).
 KUBERNETES = {
@@ -81,6 +92,55 @@ def pods_beside_docker() -> None:
                     shown.add_row(f"{count} pod(s), created → running", *told)
 
         asyncio.run(measure())
+    console.print(shown)
+
+
+def services() -> None:
+    """The way to a pod through its service, 64 connections to one nginx; and a change of one endpoint."""
+    shown = table("Reaching a pod", "way", "connections kept", "new ones", "goal")
+    found = {one.way: one for one in service_path.throughput()}
+    for one in found.values():
+        shown.add_row(one.way, f"{one.kept:.2f}", f"{one.new:.2f}", "")
+    bare, ours = found["one nft rule by hand"], found["ClusterIP"]
+    kept, new = ours.kept / bare.kept, ours.new / bare.new
+    shown.add_row("ClusterIP beside the rule by hand", f"{kept:.2f}", f"{new:.2f}", "≥ 0.95")
+    console.print(shown)
+    shown = table("One endpoint of 10,000 changes", "how", "decided", "in the kernel", "goal")
+    for change in service_path.one_endpoint():
+        goal = "≤ 2 ms" if "library" in change.how and "place" in change.how else ""
+        shown.add_row(change.how, f"{change.decided_ms:.1f} ms", f"{change.median_ms:.2f} ms", goal)
+    console.print(shown)
+
+
+def rollouts() -> None:
+    """Three machines, ten pods, three rounds of 20,000 requests and more: none may fail."""
+    shown = table(
+        "Rollouts under load, three machines",
+        "way",
+        "round",
+        "rollouts",
+        "requests",
+        "failed",
+        "goal",
+    )
+    for number, one in enumerate(rollout.measure(), start=1):
+        for result in one.results:
+            counts = (str(number), str(one.rollouts), f"{result.requests}", f"{result.failed}")
+            shown.add_row(result.what, *counts, "0")
+        asked, failed = (
+            sum(getattr(each, name) for each in one.results) for name in ("requests", "failed")
+        )
+        shown.add_row(
+            "all", str(number), str(one.rollouts), f"{asked}", f"{failed}", "0 of ≥ 20,000"
+        )
+    console.print(shown)
+
+
+def ingress() -> None:
+    """Our configuration of HAProxy, with 1,000 hosts, beside one by hand for the same pod; 64 connections."""
+    shown = table("Ingress beside a bare HAProxy", "what", "connections kept", "new ones", "goal")
+    for one in ingress_path.ratios():
+        shown.add_row(one.what, f"{one.kept:.2f}", f"{one.new:.2f}", "≥ 0.8")
     console.print(shown)
 
 
@@ -168,13 +228,42 @@ def encryption_at_rest() -> None:
     console.print(shown)
 
 
+def name_server() -> None:
+    """Answers per second of one node's name server, beside a server that only sends back what it gets."""
+    columns = (
+        "question",
+        "under way",
+        "per s",
+        "p50 ms",
+        "p99 ms",
+        "processor",
+        "of the floor",
+        "goal",
+    )
+    shown = table("Names, 1,000 services × 10 endpoints", *columns)
+    bare: dict[int, float] = {}
+    for each in names.measure():
+        rate, width = each.rate, each.under_way
+        beside = rate.per_second / bare.setdefault(width, rate.per_second)
+        speed = (f"{rate.per_second:.0f}", f"{rate.p50:.2f}", f"{rate.p99:.2f}")
+        goal = "≥ 5000 per s" if each.ask.server == "names" and width > 1 else ""
+        cost = f"{each.server_us:.0f} µs"
+        shown.add_row(each.ask.what, str(width), *speed, cost, f"{beside:.2f}×", goal)
+    shown.add_row("one endpoint changes, until it is told", "", "", f"{names.change() / 1000:.3f}")
+    console.print(shown)
+
+
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": start,
     "pods": pods_beside_docker,
+    "services": services,
+    "ingress": ingress,
+    "rollouts": rollouts,
     "api": api,
     "scheduler": scheduler,
     "workloads": five_hundred_pods,
     "encryption": encryption_at_rest,
+    "names": name_server,
 }
 
 

@@ -6,7 +6,7 @@ Each maker has its own flags, and refuses those of the others. The words and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cli import creating_config, generate, rights, sources, tokens
+from cli import creating_config, creating_network, generate, rights, sources, tokens
 from cli.command import Session
 from cli.errors import CommandError, UsageError, did_you_mean
 from cli.flags import Flag
@@ -144,6 +144,11 @@ MAKERS: tuple[Maker, ...] = (
         "secret",
     ),
     Maker(("secret tls",), creating_config.tls, creating_config.TLS_FLAGS, "secret"),
+    *(
+        Maker((f"service {word}",), make, flags, "service")
+        for word, make, flags in creating_network.SERVICES
+    ),
+    Maker(("ingress", "ing"), creating_network.ingress, creating_network.INGRESS_FLAGS),
     Maker(("namespace", "ns"), _namespace),
     Maker(
         ("deployment", "deploy"),

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "agent": ("agent", CLUSTER, "Run a node's agent in the foreground"),
     "create": ("create", BEGINNER, "Create a resource from a file or from stdin"),
     "run": ("run", BEGINNER, "Run a particular image on the cluster"),
+    "expose": ("expose", BEGINNER, "Expose a pod, deployment or replica set as a service"),
     "set": ("set", INTERMEDIATE, "Set specific features on objects"),
     "explain": ("explain", INTERMEDIATE, "Get documentation for a resource"),
     "get": ("get", INTERMEDIATE, "Display one or many resources"),
@@ -77,7 +78,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 HIDDEN = {"__complete": ("completion", "", "")}
 KUBECTL_ONLY = {
-    "expose",
     "proxy", "debug", "kustomize", "api-versions", "plugin", "options", "alpha", "kuberc",
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Which pod somebody means who names what keeps it: `logs deploy/web`, `exec job/once`, `port-forward sts/db`.
 
 Of several pods the most useful is taken, as kubectl takes it: one on a node before one without, running before
-pending, ready before unready, and the one that has been so for longest.
+pending, ready before unready, and the one that has been so for longest. Only, one that is being deleted comes last: it
+could end in the middle of a command.
 """
 
 from collections.abc import Sequence
@@ -55,6 +56,12 @@ def behind(session: Session, kind: Kind, name: str) -> list[Any]:
 
 
 def _labels(kind: Kind, obj: Any) -> str:
+    if kind.name == "Service":
+        if not obj.spec.selector:
+            raise CommandError(
+                f"service {obj.metadata.name} has no selector: nobody knows its pods"
+            )
+        return ",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items()))
     if not hasattr(obj.spec, "selector") or not hasattr(obj.spec, "template"):
         raise CommandError(f"{kind.full_name} keep no pods: name a pod, or what keeps one")
     return str(labels_from(obj.spec.selector))
@@ -68,6 +75,7 @@ def usefulness(pod: Any) -> tuple[Any, ...]:
     since = ready.lastTransitionTime.seconds if ready is not None else 0
     restarts = max((each.restartCount for each in pod.status.containerStatuses), default=0)
     return (
+        pod.metadata.HasField("deletionTimestamp"),
         not pod.spec.nodeName,
         PHASES.get(pod.status.phase, 0),
         ready is None,

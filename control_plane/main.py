@@ -28,6 +28,7 @@ import uvloop
 from api.client import Client
 from api.informer import Informers
 from api.recorder import Recorder
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.defaults import KUBERNETES as STAY
 from control_plane.apiserver.defaults import Tolerance
 from control_plane.apiserver.server import ApiServer, CannotListen, Door
@@ -37,10 +38,12 @@ from control_plane.controllers import (
     events,
     everywhere,
     garbage,
+    ingressstatus,
     jointokens,
     namespace,
     podgc,
     quota,
+    wellknown,
 )
 from control_plane.controllers.certificates import main as certificates
 from control_plane.controllers.configrollout import main as configrollout
@@ -48,8 +51,10 @@ from control_plane.controllers.cronjob import main as cronjob
 from control_plane.controllers.daemonset import main as daemonset
 from control_plane.controllers.deployment import main as deployment
 from control_plane.controllers.disruption import main as disruption
+from control_plane.controllers.endpointslice import main as endpointslice
 from control_plane.controllers.hpa import main as hpa
 from control_plane.controllers.job import main as job
+from control_plane.controllers.networkpolicy import main as networkpolicy
 from control_plane.controllers.nodeipam import main as nodeipam
 from control_plane.controllers.nodeipam.allocation import Parts
 from control_plane.controllers.nodelifecycle import main as nodelifecycle
@@ -112,6 +117,7 @@ PARTS: tuple[Part, ...] = (
     everywhere.accounts,
     aggregation.run,
     jointokens.run,
+    ingressstatus.run,
     _forget_events,
     _recorded("default-scheduler", _schedule),
     _recorded("replicaset-controller", replicaset.run),
@@ -122,6 +128,8 @@ PARTS: tuple[Part, ...] = (
     _recorded("cronjob-controller", cronjob.run),
     _recorded("horizontal-pod-autoscaler", hpa.run),
     _recorded("garbage-collector-controller", garbage.run),
+    _recorded("endpoint-slice-controller", endpointslice.run),
+    networkpolicy.run,
     _recorded("disruption-controller", disruption.run),
     _recorded("config-rollout-controller", configrollout.run),
 )
@@ -164,11 +172,13 @@ class Options:
         None  # for kubectl, with either; 0: any; None: 6443, or any if `port` is any
     )
     advertise: str = ""  # how others reach this machine; empty: the host
+    cluster_domain: str = "cluster.local"  # how the names of Services end
     names: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     certificate_life: timedelta = LIFE  # of what the server signs for itself and for nodes
     parts: tuple[Part, ...] = PARTS
     mount_tokens: bool = True  # new pods get tokens of their ServiceAccounts
     nodes: NodeOptions = NodeOptions()
+    ranges: Ranges = DEFAULT  # the addresses and node ports of Services
     encryption: EncryptionOptions = EncryptionOptions()
     audit: auditing.Options = AUDIT  # who did what
     ready: Callable[[str], None] | None = None  # told the address when clients can come
@@ -210,6 +220,7 @@ async def serve(options: Options) -> None:
                     keys.store,
                     tolerance=options.nodes.tolerance,
                     services=[Encryption(keys)],
+                    ranges=options.ranges,
                     mount_tokens=options.mount_tokens,
                 )
                 running = [
@@ -284,9 +295,10 @@ async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> No
 
         tell_admin()
         parts = await stack.enter_async_context(asyncio.TaskGroup())
+        wanted = (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
         running = [
             parts.create_task(_run(part, server.client, informers))
-            for part in (*options.parts, *options.nodes.parts(), *_trusted(keeper, options))
+            for part in (*wanted, _well_known(options, ports[1]))
         ]
         running.append(parts.create_task(informers.run()))
         assert server.offer is not None
@@ -314,9 +326,16 @@ def _trusted(keeper: Keeper, options: Options) -> tuple[Part, Part]:
     return signer, publisher
 
 
+def _well_known(options: Options, token_port: int) -> Part:
+    """Where programs in pods find this server."""
+    here = wellknown.Here(options.ranges.services, options.advertised, token_port)
+    return partial(wellknown.run, here=here)
+
+
 def _names(options: Options) -> list[str]:
-    """Under which others may look for this server."""
-    given = (options.host, options.advertise, socket.gethostname(), *options.names)
+    """Under which others may look for this server; programs in pods by the Service `kubernetes`."""
+    service = (str(options.ranges.services[1]), *wellknown.names(options.cluster_domain))
+    given = (options.host, options.advertise, socket.gethostname(), *options.names, *service)
     return [name.strip("[]") for name in given if name and name not in EVERYWHERE]
 
 

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.client import Client
 from api.recorder import Recorder
@@ -25,7 +25,7 @@ from node_agent.pods.images import ImageKeeper
 from node_agent.pods.manager import PodManager
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.records import Records
-from node_agent.pods.seams import PodNetwork
+from node_agent.pods.seams import NO_SERVICES, NoRoutes, PodNetwork, Routes, Services
 from node_agent.pods.status import Place
 from node_agent.pods.view import View
 from node_agent.podsource import PodSource
@@ -46,6 +46,7 @@ class Server:
     pods: PodSource  # of this node, or of all
     nodes: NodeSource  # the same
     config: ConfigSource  # what its pods name
+    services: Services = NO_SERVICES  # what its containers are told of
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class House:
     disk: PodDisk
     pressure: Callable[[], Pressure] = Pressure
     usage: Callable[[], Usage] | None = None  # of the machine; None: of the pods together
+    routes: Routes = field(default_factory=NoRoutes)
 
 
 class Agent:
@@ -100,6 +102,8 @@ class Agent:
             disk=house.disk,
             node=facts,
             config=server.config,
+            routes=house.routes,
+            services=server.services,
         )
 
     def _views(self) -> list[View]:

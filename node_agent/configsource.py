@@ -7,7 +7,7 @@ ends and its content is forgotten. An object that says it is immutable is read o
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from api.client import Client, Selection
@@ -30,7 +30,7 @@ class _Followed:
 
     informer: Informer[Content]
     task: asyncio.Task[None] | None = None
-    changed: dict[str, Callable[[], None]] = field(default_factory=dict)  # by pod uid
+    changed: dict[str, Callable[[], None]] = field(default_factory=dict)  # by pod uid, or who else
 
 
 class ConfigSource:
@@ -54,15 +54,26 @@ class ConfigSource:
 
     def follow(self, pod: Pod, changed: Callable[[], None]) -> None:
         """Watch what the pod names, until `leave`; `changed` is told of every change. It must not wait."""
-        for reference in of_pod(pod.spec, pod.metadata.namespace):
+        self.need(pod.metadata.uid, of_pod(pod.spec, pod.metadata.namespace), changed)
+
+    def need(
+        self, who: str, references: Collection[Reference], changed: Callable[[], None]
+    ) -> None:
+        """The same for whoever else names objects: these, and no others that they named before."""
+        for reference in references:
             if reference not in self._followed:
                 self._followed[reference] = self._begin(reference)
-            self._followed[reference].changed[pod.metadata.uid] = changed
+            self._followed[reference].changed[who] = changed
+        self._forget(who, but=references)
 
     def leave(self, uid: str) -> None:
         """The pod is gone. What no other pod names is forgotten."""
+        self._forget(uid, but=())
+
+    def _forget(self, who: str, but: Collection[Reference]) -> None:
         for reference, each in list(self._followed.items()):
-            each.changed.pop(uid, None)
+            if reference not in but:
+                each.changed.pop(who, None)
             if not each.changed:
                 del self._followed[reference]
                 if each.task is not None:

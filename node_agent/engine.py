@@ -17,11 +17,11 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from node_agent import cgroups
-from node_agent.processes import Process, detach, terminate
+from node_agent.processes import Process, detach, recall, remember, terminate
 
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 OLDEST = (20, 10)
@@ -148,7 +148,7 @@ def start(state: Path, address: str, arguments: Sequence[str]) -> Engine:
         process = detach([program, "-H", address, *arguments], log, environment)
     except OSError as error:
         raise EngineError(f"{error}\n{tail(log)}") from error
-    record(state).write_text(json.dumps(asdict(process)))
+    remember(record(state), process)
     return Engine(address, wait_until_answering(process, address, log), ours=True)
 
 
@@ -187,13 +187,7 @@ def wait_until_answering(process: Process, address: str, log: Path) -> str:
 
 def started(state: Path) -> Process | None:
     """The engine that we started, if it still runs."""
-    try:
-        process = Process(**json.loads(record(state).read_text()))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError):  # torn by a crash in the middle of a write
-        return None
-    return process if process.alive() else None
+    return recall(record(state))
 
 
 def record(state: Path) -> Path:

@@ -68,9 +68,9 @@ def pressure(data_dir: Path) -> Pressure:
     )
 
 
-def resolv_conf() -> str:
+def resolv_conf(path: Path) -> str:
     """The node's resolver, as pods can use it: a stub that listens on the node's loopback is of no use to them."""
-    text = _text("/etc/resolv.conf")
+    text = _text(str(path))
     behind_stub = _text("/run/systemd/resolve/resolv.conf")
     return behind_stub if "nameserver 127.0.0.53" in text and behind_stub else text
 

@@ -14,15 +14,22 @@ from functools import partial
 from api.client import Client, Selection
 from api.grpc_client import connect
 from api.informer import Informer
+from api.ingresses import SERVING
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
-from node_agent import machine
+from node_agent import machine, names
 from node_agent.agent import Agent, House, Server
 from node_agent.configsource import ConfigSource
 from node_agent.credentials import Credentials, admit
+from node_agent.guardednetwork import GuardedNetwork
 from node_agent.heartbeat import Heartbeats
 from node_agent.metrics.reporter import MetricsReporter
 from node_agent.network.commands import NetworkFailure
+from node_agent.network.ingress.node import IngressNode, remove_ingress, switched_off
 from node_agent.network.pod_network import PodNetwork
+from node_agent.network.policy.firewall import PolicyFirewall
+from node_agent.network.proxy.model import Place as ServicePlace
+from node_agent.network.proxy.nft import NftRefused
+from node_agent.network.proxy.node import ServiceNetwork, keeper_of, remove_table
 from node_agent.network.routetable import RouteTable
 from node_agent.nodesource import NodeSource
 from node_agent.nodestatus import NodeDescription
@@ -38,12 +45,14 @@ from node_agent.routing import Routing
 from node_agent.runtime.docker import DockerRuntime, cgroups
 from node_agent.runtime.errors import RuntimeFailure
 from node_agent.runtime.interface import Runtime
+from node_agent.servicesource import ServiceSource
 from node_agent.streams.service import Streams, listening
 from node_agent.streams.targets import Targets
 from node_agent.tokens import AccountTokens
 from node_agent.volumes.gathering import Gatherer
 from node_agent.volumes.store import DiskVolumes, tear_down
 from proto.v1.cluster_pb2 import Node
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
 ANY_RANGE = PodRange(
@@ -85,10 +94,15 @@ async def _live(
     """Until cancelled."""
     ranges = RangeKeeper(options.data_dir, options.node, options.told_range)
     about = _describe(options, ranges)
-    facts = NodeFacts(options.node, options.address, _allocatable(about), machine.resolv_conf())
+    facts = _facts(options, about)
     config, nodes = ConfigSource(client), Informer(client, Node)
+    links = ServiceSource(Informer(client, Service), options.data_dir / "services")
     nodes.add_handler(ranges.notice)
-    house = _house(options, Gatherer(facts, config, AccountTokens(client)), ranges)
+    services = _services(options, client, ranges)
+    pods = Informer(client, Pod, Selection(fields=f"spec.nodeName={options.node}"))
+    policies = PolicyFirewall(client, pods, services.keeper, options.name_server)
+    wires = GuardedNetwork(WiredNetwork(partial(_network, options), ranges), policies)
+    house = _house(options, Gatherer(facts, config, AccountTokens(client)), wires, services)
     routes = Routing(nodes, options.node, ranges, _routes(options), options.overlay)
     agents: list[Agent] = []
     streams = Streams(Targets(lambda: _views(agents)), house.runtime)
@@ -100,13 +114,13 @@ async def _live(
             asyncio.TaskGroup() as tasks,
         ):
             described = await _with_runtime(about, house.runtime, port)
-            which = Selection(fields=f"spec.nodeName={options.node}")
             server = Server(
                 client,
                 StatusPublisher(client),
-                PodSource(Informer(client, Pod, which)),
+                PodSource(pods),
                 NodeSource(nodes),
                 config,
+                links,
             )
             agent = Agent(server, house, described, facts, tasks)
             agents.append(agent)
@@ -115,11 +129,20 @@ async def _live(
                 client, {options.node: lambda: agent.reporter.node}, period=options.lease_period
             )
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run, config.run)
+            sources = (server.pods.run, server.nodes.run, config.run, links.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
+            tasks.create_task(names.serve_names(options, client, ranges))
+            if options.ingress == "auto":
+                ingress = IngressNode(options, client, services, config)
+                services.also(ingress.proxy.current)
+                tasks.create_task(ingress.run())
+            else:
+                tasks.create_task(switched_off(options, client))
+            for part in (services.run, policies.run):
+                tasks.create_task(part())
             ready.set_result(agent)
     finally:
         await house.runtime.close()
@@ -137,7 +160,18 @@ def _describe(options: AgentOptions, ranges: RangeKeeper) -> NodeDescription:
         pod_cidr=ranges.told,
         last_pod_cidr=ranges.last,
         most_pods=options.most_pods,
-        labels=options.labels,
+        labels={**options.labels, SERVING: "true" if options.ingress == "auto" else "false"},
+    )
+
+
+def _facts(options: AgentOptions, about: NodeDescription) -> NodeFacts:
+    return NodeFacts(
+        options.node,
+        options.address,
+        _allocatable(about),
+        machine.resolv_conf(options.resolv_conf),
+        options.name_server,
+        options.cluster_domain,
     )
 
 
@@ -158,15 +192,18 @@ async def _with_runtime(about: NodeDescription, runtime: Runtime, port: int) -> 
     return replace(about, runtime_version=version, port=port)
 
 
-def _house(options: AgentOptions, gatherer: Gatherer, ranges: RangeKeeper) -> House:
+def _house(
+    options: AgentOptions, gatherer: Gatherer, wires: GuardedNetwork, services: ServiceNetwork
+) -> House:
     runtime = _docker(options)
     return House(
         runtime,
-        WiredNetwork(partial(_network, options), ranges),
+        wires,
         DiskVolumes(options.pods_dir, gatherer),
         Directory(options.pods_dir),
         partial(machine.pressure, options.data_dir),
         cgroups.of_machine,
+        services.routes,
     )
 
 
@@ -194,8 +231,25 @@ def _routes(options: AgentOptions) -> RouteTable:
     return RouteTable(cluster=options.cluster, node=options.node, address=options.address)
 
 
+def _services(options: AgentOptions, client: Client, ranges: RangeKeeper) -> ServiceNetwork:
+    async def place() -> ServicePlace:
+        given = await ranges.known()
+        bridge = _network(options, given).bridge
+        return ServicePlace(options.node, bridge, given.pods, given.cluster)
+
+    return ServiceNetwork(client, options.node, place, keeper_of(options.cluster, options.node))
+
+
+async def _remove_rules(options: AgentOptions) -> None:
+    try:
+        await remove_table(options.cluster, options.node)
+    except NftRefused as error:
+        raise NetworkUnavailable(str(error)) from error
+
+
 async def remove_all(options: AgentOptions) -> None:
     """Remove whatever a node of this name has here: containers, network, mounts, files. For `helmling down`."""
+    await remove_ingress(options)
     disk = Directory(options.pods_dir)
     runtime, network = _docker(options), _network(options, ANY_RANGE)
     try:
@@ -209,7 +263,9 @@ async def remove_all(options: AgentOptions) -> None:
             await tear_down(options.pods_dir, uid)
             disk.forget(uid)
         await _routes(options).remove()
+        await _remove_rules(options)
         await network.down()
+        await names.address(options).remove()
     except NetworkFailure as error:
         raise NetworkUnavailable(str(error)) from error
     finally:

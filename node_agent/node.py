@@ -51,13 +51,20 @@ class NodeReporter:
         """Something may have changed: do not wait for the next time."""
         self._look.set()
 
-    def notice(self, node: Node) -> None:
-        """The server shows this of our node. If it is news, somebody else wrote it: say again how we are."""
+    def notice(self, node: Node | None) -> None:
+        """The server shows this of our node. If it is news, somebody else wrote it: say again how we are.
+
+        None: somebody has deleted it. As long as we live there is a node, so it is registered again at once.
+        """
+        if node is None:
+            self._reported_at = -REPORT_ANYWAY
+            return self.look()
         ours, theirs = self.node.metadata, node.metadata
         if theirs.uid == ours.uid and int(theirs.resourceVersion) > int(ours.resourceVersion):
             self.node = Node()
             self.node.CopyFrom(node)
             self.look()
+        return None
 
     async def run(self) -> None:
         """Register and report until cancelled."""
@@ -85,7 +92,8 @@ class NodeReporter:
 
     async def _register(self) -> None:
         try:
-            known = await self._client.create(new_node(self._about))
+            fresh = new_node(self._about, self.node.spec.podCIDR)
+            known = await self._client.create(fresh)
         except AlreadyExists:
             known = await self._client.get(Node, self._about.name)
             better = corrected(known, self._about)

@@ -13,11 +13,11 @@ from proto.v1.cluster_pb2 import Node
 class NodeSource:
     def __init__(self, informer: Informer[Node]) -> None:
         self._informer = informer
-        self._handlers: dict[str, Callable[[Node], None]] = {}  # by node name
+        self._handlers: dict[str, Callable[[Node | None], None]] = {}  # by node name
         informer.add_handler(self._tell)
 
-    def follow(self, name: str, handler: Callable[[Node], None]) -> None:
-        """Tell `handler` of the node as it is now, and after every change. (Not when it is deleted.)"""
+    def follow(self, name: str, handler: Callable[[Node | None], None]) -> None:
+        """Tell `handler` of the node as it is now, and after every change; None: somebody has deleted it."""
         self._handlers[name] = handler
         known = self._informer.objects.get(name)
         if known is not None:
@@ -27,6 +27,7 @@ class NodeSource:
         """Until cancelled."""
         await self._informer.run()
 
-    def _tell(self, _: Node | None, new: Node | None) -> None:
-        if new is not None and new.metadata.name in self._handlers:
-            self._handlers[new.metadata.name](new)
+    def _tell(self, old: Node | None, new: Node | None) -> None:
+        node = new or old
+        if node is not None and node.metadata.name in self._handlers:
+            self._handlers[node.metadata.name](new)

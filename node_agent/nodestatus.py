@@ -36,7 +36,7 @@ class NodeDescription:
     port: int = 0  # where the agent's streams are
     most_pods: int = 110
     labels: Mapping[str, str] = field(default_factory=dict)
-    last_pod_cidr: str = ""  # what it had before: its pods have addresses of it
+    last_pod_cidr: str = ""  # what it had before the agent started
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ class NodeHealth:
     images: Sequence[ImageInfo] = ()
 
 
-def new_node(about: NodeDescription) -> Node:
-    """As it is registered; the status follows."""
+def new_node(about: NodeDescription, last_pod_cidr: str = "") -> Node:
+    """As it is registered; the status follows. It asks for the range that its pods have addresses of."""
     node = Node(apiVersion="v1", kind="Node")
     node.metadata.name = about.name
     node.metadata.labels.update(labels(about))
     if about.pod_cidr:
         node.spec.podCIDR = about.pod_cidr
         node.spec.podCIDRs.append(about.pod_cidr)
-    elif about.last_pod_cidr:
-        node.metadata.annotations[WISH] = about.last_pod_cidr
+    elif wish := last_pod_cidr or about.last_pod_cidr:
+        node.metadata.annotations[WISH] = wish
     return node
 
 

@@ -83,14 +83,19 @@ class WiredNetwork:
         self._adopted = asyncio.Event()  # we know which pods are here
         self._swept = False  # links of pods that are no more are gone
         self._look = asyncio.Event()  # do not wait for the next time
-        ranges.on_change(self._look.set)
-        if ranges.current is not None:
-            self._use(ranges.current)
+        ranges.on_change(self._on_range)
+        self._on_range()
 
     @property
     def trouble(self) -> str:
         """Why no pod can be connected; "": they can."""
         return "" if self._ranges.current is not None else NO_RANGE
+
+    def _on_range(self) -> None:
+        given = self._ranges.current
+        if self._network is None and given is not None:
+            self._use(given)
+        self._look.set()
 
     def _use(self, given: PodRange) -> Network:
         self._range, self._pool = given, AddressPool(given.pods)
@@ -172,8 +177,8 @@ class WiredNetwork:
     async def _settle(self) -> Network:
         """The network of the range that is ours, or that was ours as long as pods have addresses of it."""
         given = await self._ranges.known()
-        if self._network is None or self._pool is None:
-            return self._use(given)
+        assert self._network is not None
+        assert self._pool is not None
         if self._range == given:
             return self._network
         if pods := len(self._pool.owned()):

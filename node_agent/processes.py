@@ -3,13 +3,14 @@
 A PID alone names nothing, because it is used again. A process is its PID together with the moment it was born.
 """
 
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -71,8 +72,27 @@ def detach(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
     return Process(pid, born, this_boot())
 
 
+def remember(record: Path, process: Process) -> None:
+    """Note which process it is, for whoever comes after us."""
+    record.write_text(json.dumps(asdict(process)) + "\n")
+
+
+def recall(record: Path) -> Process | None:
+    """The process that was noted there, if it still runs."""
+    try:
+        process = Process(**json.loads(record.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):  # torn by a crash in the middle of a write
+        return None
+    return process if process.alive() else None
+
+
 def terminate(process: Process, patience: float) -> bool:
     """SIGTERM, and wait for the end up to `patience` seconds; whether it came."""
+    return send(process, signal.SIGTERM, patience)
+
+
+def send(process: Process, number: signal.Signals, patience: float) -> bool:
+    """A signal, and wait for the end up to `patience` seconds; whether it came."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -80,7 +100,7 @@ def terminate(process: Process, patience: float) -> bool:
     try:
         if not process.alive():  # the descriptor holds whoever has the PID now
             return True
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        signal.pidfd_send_signal(descriptor, number)
         ended, _, _ = select.select([descriptor], [], [], patience)
     finally:
         os.close(descriptor)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes this machine able to run Helmling: Python, .venv with the package in it, and the programs it works with.
 #
-#   scripts/setup.sh [--dev] [--without-engine]
+#   scripts/setup.sh [--dev] [--bench] [--without-engine]
 #
 #   --dev              also what the tests and linters need
+#   --bench            also what `make bench` compares with
 #   --without-engine   go on without the programs that only real containers need
 #
 # It may be run at any time and does only what is left to do. As root on Debian and Ubuntu it installs what is
@@ -12,12 +13,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin   # `su` without `-` leaves root with a user's PATH
 
-dev='' without_engine=''
+dev='' bench='' without_engine=''
 for argument in "$@"; do
   case $argument in
     --dev) dev=yes ;;
+    --bench) bench=yes ;;
     --without-engine) without_engine=yes ;;
-    *) echo "usage: scripts/setup.sh [--dev] [--without-engine]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--dev] [--bench] [--without-engine]" >&2; exit 2 ;;
   esac
 done
 
@@ -58,7 +60,9 @@ install_packages() {
   apt update || say "apt-get update failed, trying with the package lists that are there"
   quietly apt install --no-install-recommends "$@" || { tail -n 20 "$log" >&2; say "apt-get install failed"; }
   rm -f "$log"
-  [[ " $* " == *" etcd-server "* && -d /run/systemd/system ]] && systemctl -q disable etcd || true
+  [[ -d /run/systemd/system ]] || return 0
+  [[ " $* " == *" etcd-server "* ]] && systemctl -q disable etcd || true
+  [[ " $* " == *" haproxy "* ]] && systemctl -q disable haproxy || true
 }
 
 # -------------------------------------------------------------------- python
@@ -120,8 +124,11 @@ missing_packages() {
   has nft      || echo nftables
   has ip       || echo iproute2
   has iptables || echo iptables
+  has haproxy  || echo haproxy
   [[ -z $dev ]] || has etcd || echo etcd-server
   [[ -z $dev ]] || has kubectl || echo kubernetes-client
+  [[ -z $bench ]] || has wrk || echo wrk
+  [[ -z $bench ]] || has haproxy || echo haproxy
 }
 
 ensure_programs() {
@@ -135,7 +142,7 @@ ensure_programs() {
   echo "setup: not installed: ${missing[*]} (Debian's package names). Install them, as root:
   Debian, Ubuntu:  apt-get install --no-install-recommends ${missing[*]}
   elsewhere:       Docker Engine 20.10 or later (https://docs.docker.com/engine/install/), and your
-                   distribution's packages of nftables, iproute2, iptables${dev:+, etcd and kubectl}" >&2
+                   distribution's packages of nftables, iproute2, iptables, haproxy${dev:+, etcd and kubectl}" >&2
   [[ -n $without_engine ]] || exit 1
   say "going on without them: no real containers"
 }

@@ -144,6 +144,7 @@ def on_node(data_dir: Path, scenario: Scenario, *, agent: bool = True, **more: A
         cluster=f"test-{os.getpid()}-{next(_numbers)}",
         pod_cidr=addresses.pod_range(),
         cluster_cidr=addresses.WHOLE,
+        service_cidr=addresses.service_range(),
         **more,
     )
     asyncio.run(_whole(options, scenario, agent))
@@ -198,7 +199,11 @@ class AgentProcess:
 
     def __init__(self, options: AgentOptions) -> None:
         pki.node_credentials(options.pki_dir, options.node)
-        told = {**asdict(options), "data_dir": str(options.data_dir)}
+        told = {
+            **asdict(options),
+            "data_dir": str(options.data_dir),
+            "resolv_conf": str(options.resolv_conf),
+        }
         command = [sys.executable, "-m", "tests.agent_node", json.dumps(told)]
         self._process = subprocess.Popen(command)
 
@@ -234,4 +239,5 @@ def is_ready(pod: Pod) -> bool:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    asyncio.run(serve(AgentOptions(**{**given, "data_dir": Path(given["data_dir"])})))
+    paths = {name: Path(given[name]) for name in ("data_dir", "resolv_conf")}
+    asyncio.run(serve(AgentOptions(**{**given, **paths})))

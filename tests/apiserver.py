@@ -8,6 +8,7 @@ from typing import Any
 
 from api.client import Client
 from api.grpc_client import GrpcClient, connect
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.server import UNLOGGED, ApiServer, Door, Service
 from control_plane.apiserver.trail import Trail
 from control_plane.store.contract import Store
@@ -27,10 +28,15 @@ class World:
 
 @asynccontextmanager
 async def serving(
-    store: Store, *, grpc: bool, services: Sequence[Service] = (), trail: Trail = UNLOGGED
+    store: Store,
+    *,
+    grpc: bool,
+    services: Sequence[Service] = (),
+    trail: Trail = UNLOGGED,
+    ranges: Ranges = DEFAULT,
 ) -> AsyncIterator[World]:
     """A prepared server over the store, and a client."""
-    server = ApiServer(store, services=services)
+    server = ApiServer(store, services=services, ranges=ranges)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(server.run())
         try:

@@ -27,6 +27,7 @@ from tests.e2e.cli_runner import Answer, Cli
 from tests.waiting import eventually
 
 BOOT = 300  # seconds: three engines that start on a busy machine
+GRACE = "12s"  # longer than anybody's: no node shall be taken for dead that is only slow
 NAMESPACE = "default"
 _numbers = itertools.count()
 
@@ -160,7 +161,7 @@ def running(folder: Path, *options: str) -> Iterator[TestLab]:
     kubeconfig = str(folder / "server" / "admin.conf")
     lab = TestLab(name, folder, Cli(folder, {"KUBECONFIG": kubeconfig}))
     try:
-        lab.power("up", f"--data-dir={folder}", *options)
+        lab.power("up", f"--data-dir={folder}", f"--grace={GRACE}", *options)
         yield lab
     finally:
         lab.power("down")

@@ -119,6 +119,15 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "deny", "namespace": "default"},
         "spec": {"podSelector": {}},
     },
+    "PeerSlice": {
+        "apiVersion": "helmling.dev/v1",
+        "kind": "PeerSlice",
+        "metadata": {"name": "web-1"},
+        "peers": {"namespace": "default", "podSelector": {"matchLabels": {"app": "web"}}},
+        "addresses": [
+            {"ip": "10.244.0.5", "ports": [{"name": "http", "protocol": "TCP", "port": 80}]}
+        ],
+    },
     "PodDisruptionBudget": {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

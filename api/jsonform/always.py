@@ -41,6 +41,7 @@ ALWAYS: dict[str, dict[str, Zero]] = {
     "IngressClass": {"metadata": dict, "spec": dict},
     "NetworkPolicy": {"metadata": dict, "spec": dict},
     "NetworkPolicySpec": {"podSelector": dict},
+    "PeerSlice": {"metadata": dict, "peers": dict, "addresses": list},
     "PodDisruptionBudget": {"metadata": dict, "spec": dict, "status": dict},
     "ResourceQuota": {"metadata": dict, "spec": dict, "status": dict},
     "LimitRange": {"metadata": dict, "spec": dict},

@@ -37,13 +37,29 @@ def options(layout: Layout, server: str, wishes: Wishes) -> AgentOptions:
         docker_socket=docker_socket(),
         cluster=cluster_name(layout.root),
         pod_cidr=wishes.pod_cidr,
+        ingress="off" if wishes.ingress == "off" else "auto",
+        ingress_http_port=wishes.ingress_http_port,
+        ingress_https_port=wishes.ingress_https_port,
         lease_period=wishes.lease_period,
+        service_cidr=wishes.service_cidr,
+        cluster_dns=wishes.cluster_dns,
+        cluster_domain=wishes.cluster_domain,
     )
 
 
 def hollow_names(node: str, count: int) -> list[str]:
     """`hollow-1` … , or, if there is a name, `NAME-1` …"""
     return [f"{node}-{number}" for number in range(1, count + 1)]
+
+
+def stop_ingress(layout: Layout, wishes: Wishes) -> None:
+    """The proxy that this cluster's node left running. Raises CommandError."""
+    from node_agent.network.ingress.node import remove_ingress
+
+    try:
+        asyncio.run(remove_ingress(options(layout, "", wishes)))
+    except OSError as error:
+        raise CommandError(f"cannot remove the ingress proxy: {error}") from None
 
 
 def remove_containers(layout: Layout, wishes: Wishes) -> None:

@@ -3,15 +3,13 @@
 They are known by PID and moment of birth, so that a PID that has been given to somebody else is never signalled.
 """
 
-import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from cli.cluster.layout import Layout
 from cli.errors import CommandError
-from node_agent.processes import Process, detach, terminate
+from node_agent.processes import Process, detach, recall, remember, terminate
 
 PARTS = ("server", "agent")
 PATIENCE = 30.0  # seconds that a part has to end
@@ -21,11 +19,7 @@ KEPT = 8 * 1024 * 1024  # bytes: a log that is larger at start becomes .1
 
 def running(layout: Layout, part: str) -> Process | None:
     """The process that was started for this part, if it still runs."""
-    try:
-        process = Process(**json.loads(layout.record(part).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-    return process if process.alive() else None
+    return recall(layout.record(part))
 
 
 def start(layout: Layout, part: str, arguments: list[str]) -> Process:
@@ -38,7 +32,7 @@ def start(layout: Layout, part: str, arguments: list[str]) -> Process:
         process = detach(command, log, environment)
     except OSError as error:
         raise CommandError(f"the {part} did not start: {error}\n{last_words(log)}") from None
-    layout.record(part).write_text(json.dumps(asdict(process)) + "\n")
+    remember(layout.record(part), process)
     return process
 
 

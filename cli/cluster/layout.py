@@ -26,6 +26,8 @@ HOST = "127.0.0.1"  # where the processes of this machine find the server
 EVERYWHERE = "0.0.0.0"
 PORT, TOKEN_PORT, HTTP_PORT = 6440, 6441, 6443
 LEASE_PERIOD = 10.0
+CLUSTER_DOMAIN = "cluster.local"
+SERVICE_CIDR = "10.96.0.0/16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,15 @@ class Wishes:
     )
     node_name: str = ""  # default: the machine's name
     pod_cidr: str = ""  # default: what the cluster gives the node
+    cluster_dns: str = ""  # the name server's address; default: the tenth of the services'
+    cluster_domain: str = CLUSTER_DOMAIN  # what names of the cluster end in
+    service_cidr: str = SERVICE_CIDR
     hollow: int = 0  # so many hollow nodes instead of a real one
     store: str = ""  # default: SQLite in the folder
     lease_period: float = LEASE_PERIOD  # seconds between two signs of life of a node
+    ingress: str = "auto"  # off: the node serves none
+    ingress_http_port: int = 80
+    ingress_https_port: int = 443
 
     @property
     def is_hollow(self) -> bool:

@@ -8,7 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cli.cluster.layout import Layout, Wishes
+from cli.cluster import nameflags
+from cli.cluster.ingressflags import FLAGS as INGRESS
+from cli.cluster.ingressflags import with_ingress
+from cli.cluster.layout import SERVICE_CIDR, Layout, Wishes
+from cli.cluster.serviceflags import network
 from cli.command import Command, Session
 from cli.commands.server import LOG_LEVEL, log_level
 from cli.commands.up import (
@@ -43,7 +47,9 @@ def run(session: Session) -> int | None:
         pod_cidr=cidr(flags.text("pod-cidr")) if flags.given("pod-cidr") else "",
         hollow=count,
         lease_period=lease_period(flags),
+        service_cidr=str(network(flags.text("service-cidr"))),
     )
+    wishes = nameflags.of(flags, with_ingress(wishes, flags))
     layout = Layout(Path(data_dir(flags)).absolute())
     logging.basicConfig(
         stream=sys.stderr,
@@ -150,8 +156,11 @@ AGENT = Command(
         Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
         Flag("overlay", "How pods reach those of other nodes: auto (plainly on the same segment, else through VXLAN), "
              "vxlan (always), none (never).", default="auto"),
+        Flag("service-cidr", "The addresses of Services, as the server was told.", default=SERVICE_CIDR),
+        *nameflags.FLAGS,
         Flag("hollow", "Run so many hollow nodes, where nothing really runs.", form="number"),
         LEASE,
+        *INGRESS,
         LOG_LEVEL,
     ),
 )  # fmt: skip

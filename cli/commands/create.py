@@ -66,7 +66,7 @@ def attempt(session: Session, manifest: Manifest, others: list[Manifest]) -> Non
     except ApiError as error:
         if isinstance(error, NotFound) and _role_comes_along(manifest, others):
             return
-        if not _comes_along(manifest, others):
+        if not _namespace_comes_along(manifest, others):
             raise
         copy = kind.message()
         copy.CopyFrom(obj)
@@ -97,7 +97,12 @@ def _role_comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
     return (ref.kind, ref.name) in {(other.kind.name, other.name) for other in others}
 
 
-def _comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
+def comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
+    """Whether something that must be there before the object is among the manifests."""
+    return _role_comes_along(manifest, others) or _namespace_comes_along(manifest, others)
+
+
+def _namespace_comes_along(manifest: Manifest, others: list[Manifest]) -> bool:
     """Whether the namespace of the object is among the manifests."""
     made = {other.name for other in others if other.kind.name == "Namespace"}
     return manifest.kind.namespaced and manifest.namespace in made
@@ -122,7 +127,8 @@ def as_applied(plain: dict[str, Any]) -> str:
 
 def _subcommand(session: Session) -> int:
     word, *names = session.args
-    if word == "secret":
+    if word in ("secret", "service", "svc"):
+        word = "service" if word == "svc" else word
         word = f"{word} {names.pop(0)}" if names else word
     maker = creating.maker(word)
     refuse_others(session, (*FLAGS, *maker.flags), ALL_FLAGS)
@@ -177,6 +183,14 @@ CREATE = Command(
   helmling create secret generic db --from-literal=user=shop --from-file=password=./password.txt
   helmling create secret tls web --cert=web.crt --key=web.key
   helmling create secret docker-registry hub --docker-username=shop --docker-password="$PASSWORD"
+
+  # Services: for pods that are labelled app=web, for the nodes' ports, and for a name outside
+  helmling create service clusterip web --tcp=80:8080
+  helmling create service nodeport web --tcp=80 --node-port=30080
+  helmling create service externalname db --external-name=db.example.com
+
+  # The way in for HTTP: all below /cart to one service, everything else to another, with a certificate
+  helmling create ingress shop --rule="shop.example.com/cart*=cart:80,tls=cert" --default-backend=web:80
 
   # Let jane read the pods of a namespace
   helmling create role reader --verb=get,list,watch --resource=pods,pods/log

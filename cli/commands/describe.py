@@ -5,6 +5,7 @@ This module reads; cli/describe/ makes the lines.
 
 from typing import Any
 
+from api import services
 from api.errors import Forbidden, NotFound
 from api.kinds import Kind, find
 from cli.command import Command, Session
@@ -74,9 +75,11 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         return _node(session, obj)
     if kind.name == "Namespace":
         return _namespace(session, obj)
+    if kind.name == "Service":
+        return _service(session, obj)
     if kind.name in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"):
         return _workload(session, kind, obj)
-    from cli.describe import access, autoscaling, batch, budget, config, others, quota
+    from cli.describe import access, autoscaling, batch, budget, config, network, others, quota
 
     forms = {
         "Job": batch.describe_job,
@@ -87,6 +90,10 @@ def _described(session: Session, kind: Kind, obj: Any) -> list[str]:
         "LimitRange": quota.describe_limits,
         "ConfigMap": config.describe_config_map,
         "Secret": config.describe_secret,
+        "EndpointSlice": network.describe_slice,
+        "Ingress": network.describe_ingress,
+        "IngressClass": network.describe_class,
+        "NetworkPolicy": network.describe_policy,
         "Event": others.describe_event,
         "Lease": others.describe_lease,
         "ServiceAccount": access.describe_account,
@@ -109,6 +116,27 @@ def _namespace(session: Session, namespace: Any) -> list[str]:
         listed, _ = session.server.list(kind, namespace.metadata.name)
         told += ["", *add(listed)]
     return told
+
+
+def _service(session: Session, service: Any) -> list[str]:
+    """With who stands behind it, and who does not and why."""
+    from cli.describe import network
+
+    return network.describe_service(service, *behind_service(session, service))
+
+
+def behind_service(session: Session, service: Any) -> tuple[list[Any], list[Any]]:
+    """Its EndpointSlices, and the pods that it selects."""
+    slices, pods = find("endpointslices"), find("pods")
+    assert slices is not None
+    assert pods is not None
+    meta = service.metadata
+    mine = f"{services.SERVICE_NAME}={meta.name}"
+    found = list(session.server.list(slices, meta.namespace, labels=mine)[0])
+    if not service.spec.selector:
+        return found, []
+    chosen = ",".join(f"{key}={value}" for key, value in service.spec.selector.items())
+    return found, list(session.server.list(pods, meta.namespace, labels=chosen)[0])
 
 
 def _workload(session: Session, kind: Kind, obj: Any) -> list[str]:

@@ -6,11 +6,11 @@ import tempfile
 from typing import Any
 
 from api.client import PATCH_TYPES
-from api.errors import ApiError
+from api.errors import ApiError, NotFound
 from api.jsonform import to_json
 from cli.command import Command, Session
 from cli.commands.apply import plan
-from cli.commands.create import LAST_APPLIED, remember
+from cli.commands.create import LAST_APPLIED, comes_along, remember, without_company
 from cli.errors import CommandError, Exit
 from cli.manifests import FILENAME, RECURSIVE, Manifest, from_flags
 from cli.output.yamlform import dump
@@ -23,7 +23,7 @@ def run(session: Session) -> int | None:
     try:
         manifests = from_flags(session.flags)
         settle(session, manifests)
-        pairs = [(manifest, *_both(session, manifest)) for manifest in manifests]
+        pairs = [(manifest, *_both(session, manifest, manifests)) for manifest in manifests]
     except CommandError as error:
         error.code = FAILED
         raise
@@ -31,10 +31,10 @@ def run(session: Session) -> int | None:
     return _external(external, pairs) if external else _unified(pairs)
 
 
-def _both(session: Session, manifest: Manifest) -> tuple[str, str]:
+def _both(session: Session, manifest: Manifest, others: list[Manifest]) -> tuple[str, str]:
     """The object as it is and as it would be, as YAML."""
     try:
-        live, merged = _live_and_merged(session, manifest)
+        live, merged = _live_and_merged(session, manifest, others)
     except ApiError as error:
         session.warn(in_its_file(manifest, error))
         raise Exit(FAILED) from None
@@ -44,12 +44,14 @@ def _both(session: Session, manifest: Manifest) -> tuple[str, str]:
     return dump(before) if before else "", dump(after)
 
 
-def _live_and_merged(session: Session, manifest: Manifest) -> tuple[Any, Any]:
+def _live_and_merged(
+    session: Session, manifest: Manifest, others: list[Manifest]
+) -> tuple[Any, Any]:
     planned = plan(session, manifest)
     kind, name, namespace = manifest.kind, manifest.name, manifest.namespace
     if planned.live is None:
         remember(manifest)
-        return None, session.server.create(kind, manifest.object, namespace, dry_run=True)
+        return None, _new(session, manifest, others)
     if not planned.patch:
         return planned.live, planned.live
     import json
@@ -59,8 +61,27 @@ def _live_and_merged(session: Session, manifest: Manifest) -> tuple[Any, Any]:
     return planned.live, session.server.patch(kind, name, namespace, patch, media, dry_run=True)
 
 
+def _new(session: Session, manifest: Manifest, others: list[Manifest]) -> Any:
+    """As the server would make it; as the file has it, if what it needs is made with it and not there yet."""
+    obj = without_company(manifest, others)
+    try:
+        made = session.server.create(manifest.kind, obj, manifest.namespace, dry_run=True)
+    except NotFound:
+        if not comes_along(manifest, others):
+            raise
+        return manifest.object
+    if obj is not manifest.object:
+        made.spec.serviceAccountName = made.spec.serviceAccount = (
+            manifest.object.spec.serviceAccountName
+        )
+    return made
+
+
 def _mask(before: dict[str, Any], after: dict[str, Any]) -> None:
     """That a Secret's value changes may be shown, what it is may not."""
+    for plain in (before, after):  # of one that is shown as its file has it
+        if "stringData" in plain:
+            plain["stringData"] = dict.fromkeys(plain["stringData"], "***")
     old, new = before.get("data", {}), after.get("data", {})
     for key in old.keys() | new.keys():
         same = old.get(key) == new.get(key)

@@ -60,8 +60,15 @@ def _stop(session: Session, layout: Layout, wishes: Wishes) -> None:
             "The pods' containers go on running, and nobody looks after them until the next helmling up."
         )
         return
+    _stop_ingress(layout, wishes)
     _remove_containers(session, layout, wishes)
     _stop_engine(session, layout)
+
+
+def _stop_ingress(layout: Layout, wishes: Wishes) -> None:
+    from cli.cluster.agents import stop_ingress
+
+    stop_ingress(layout, wishes)
 
 
 def _remove_containers(session: Session, layout: Layout, wishes: Wishes) -> None:

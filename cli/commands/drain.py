@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from api import rpc
+from api import clock, rpc
 from api.client import Delete
 from api.errors import ApiError, NotFound
 from api.kinds import Kind, find
@@ -136,8 +136,12 @@ def _choose(session: Session, node: str) -> Choice:
     pods, _ = session.server.list(
         _kind("pods"), labels=flags.text("pod-selector"), fields=f"spec.nodeName={node}"
     )
+    patience = flags.number("skip-wait-for-delete-timeout") or 0
     given = Flags(
-        flags.on("force"), flags.on("ignore-daemonsets"), flags.on("delete-emptydir-data")
+        flags.on("force"),
+        flags.on("ignore-daemonsets"),
+        flags.on("delete-emptydir-data"),
+        clock.now().timestamp() - patience if patience > 0 else 0.0,
     )
     return choose(pods, given, has_daemonset)
 
@@ -234,6 +238,9 @@ DRAIN = Command(
         switch("disable-eviction", "Delete instead of evicting: no disruption budget is asked."),
         Flag("grace-period", "Seconds each pod has to end; negative: its own wish.", form="number", default="-1"),
         Flag("pod-selector", "Only pods whose labels match."),
+        Flag("skip-wait-for-delete-timeout", "Pass over pods that should have ended so many seconds ago; 0: none.",
+             form="number", default="0"),
+        switch("ignore-errors", "Kept for kubectl's sake: what fails on one node never keeps the others waiting."),
         duration("timeout", "How long to try before giving up; 0 is without end.", "0s"),
     ),
     complete="nodes",

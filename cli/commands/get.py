@@ -45,11 +45,14 @@ FLAGS = (
     Flag("sort-by", "Sort by the field that this JSONPath finds: '{.metadata.name}'."),
     switch("show-labels", "Show all labels as the last column."),
     Flag("label-columns", "Show these labels as columns: -L app,tier.", "L", "many"),
+    Flag("subresource", "A part of the named objects: status, scale."),
     switch("ignore-not-found", "It is no error if an object does not exist."),
     switch("show-kind", "Show the kind before each name."),
     switch("allow-missing-template-keys", "Kept for kubectl's sake: missing fields print nothing.", default=True),
     switch("server-print", "Kept for kubectl's sake: the server always prints the tables.", default=True),
 )  # fmt: skip
+
+PARTS = ("status", "scale")
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ def run(session: Session) -> int | None:
     wants = wanted(session.args)
     output = chosen.read(session.flags.text("output"))
     _check(session, wants)
-    if output.is_table:
+    if output.is_table and session.flags.text("subresource") != "scale":
         return _tables(session, wants, output)
     from cli.commands.getobjects import objects
 
@@ -104,6 +107,11 @@ def _check(session: Session, wants: Sequence[Wanted]) -> None:
                 )
         if flags.given("all-namespaces"):
             raise UsageError("a resource cannot be retrieved by name across all namespaces")
+    part = flags.text("subresource")
+    if part and part not in PARTS:
+        raise UsageError(f'invalid subresource value: "{part}". Must be one of {", ".join(PARTS)}')
+    if part and (_watches(session) or not all(each.names for each in wants)):
+        raise UsageError("--subresource is of objects that are named, and not watched")
     if _watches(session) and (len(wants) != 1 or len(wants[0].names) > 1):
         raise UsageError("watch is only supported on individual resources and resource collections")
 
@@ -146,7 +154,12 @@ def _list(session: Session, want: Wanted, name: str) -> Page:
     # A watch goes on from the version of a list; that of the object may be too old for it.
     by_field = bool(name) and _watches(session)
     request = ListRequest(
-        target=target_of(want.kind, scope(session, want.kind), "" if by_field else name),
+        target=target_of(
+            want.kind,
+            scope(session, want.kind),
+            "" if by_field else name,
+            flags.text("subresource") if name else "",
+        ),
         labelSelector=flags.text("selector"),
         fieldSelector=f"metadata.name={name}" if by_field else flags.text("field-selector"),
         asTable=True,

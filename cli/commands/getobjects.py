@@ -11,6 +11,7 @@ from cli.command import Session
 from cli.commands.get import events
 from cli.connection import target_of
 from cli.output import chosen
+from cli.output.table import render
 from cli.resources import Wanted, nothing_found, qualified, scope
 from proto.v1.service_pb2 import ListRequest
 
@@ -36,7 +37,9 @@ def _fetch(session: Session, wants: Sequence[Wanted]) -> tuple[Found, str, int]:
             found += [(want, obj) for obj in listed]
         for name in want.names:
             try:
-                obj = session.server.get(want.kind, name, scope(session, want.kind))
+                obj = session.server.get(
+                    want.kind, name, scope(session, want.kind), session.flags.text("subresource")
+                )
             except NotFound as error:
                 if not session.flags.on("ignore-not-found"):
                     session.warn(f"Error from server (NotFound): {error.message}")
@@ -71,6 +74,9 @@ def _show(
         if not found and not single and code == 0:
             session.warn(nothing_found(session))
         return
+    if output.is_table:
+        _scales(session, [obj for _, obj in found])
+        return
     plain = [to_json(obj) for _, obj in found]
     if session.flags.text("sort-by"):
         from cli.output.columns import sort_order
@@ -80,6 +86,13 @@ def _show(
         return
     headers = not session.flags.on("no-headers")
     chosen.write(output, plain[0] if single else chosen.listing(plain), headers=headers)
+
+
+def _scales(session: Session, scales: Sequence[Any]) -> None:
+    rows = [[s.metadata.name, str(s.spec.replicas), str(s.status.replicas)] for s in scales]
+    header = [] if session.flags.on("no-headers") else [["NAME", "DESIRED", "AVAILABLE"]]
+    for line in render([*header, *rows]) if rows else ():
+        session.say(line)
 
 
 def _watch(session: Session, want: Wanted, output: chosen.Output, version: str) -> None:

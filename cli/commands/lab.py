@@ -10,7 +10,7 @@ from cli.cluster.progress import Progress
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
 from cli.flags import Flag, duration, switch
-from cli.lab import images, machine, plan, record, running, showing, wires
+from cli.lab import images, machine, plan, profile, record, running, showing, wires
 from cli.lab.plan import Lab, Machine
 from cli.output.table import render
 
@@ -29,7 +29,7 @@ def _busy(name: str) -> str:
 
 
 def _locked(name: str) -> AbstractContextManager[None]:
-    return record.locked(plan.RUN / f"{name}.lock", _busy(name))
+    return record.locked(record.lock_of(name), _busy(name))
 
 
 def _machines(session: Session, lab: Lab) -> list[Machine]:
@@ -46,21 +46,22 @@ def _machines(session: Session, lab: Lab) -> list[Machine]:
 def up(session: Session) -> None:
     running.check_host()
     name = plan.check_name(session.flags.text("name"))
+    counts = _number(session, "nodes", plan.NODES), _number(session, "segments", plan.SEGMENTS)
     with _locked(name), Progress() as progress:
-        lab = _wanted(session, name)
+        lab = _wanted(session, name, *counts)
         running.up(lab, progress, session.flags.seconds("timeout"))
         progress.say(_welcome(lab))
 
 
-def _wanted(session: Session, name: str) -> Lab:
+def _wanted(session: Session, name: str, nodes: int, segments: int) -> Lab:
     """The lab that is there, perhaps with more nodes than it had; or a new one."""
     flags = session.flags
     known = record.read(name)
-    count = _number(session, "nodes", plan.NODES) or (known.nodes if known else 3)
-    segments = _number(session, "segments", plan.SEGMENTS) or (known.segments if known else 1)
+    count = nodes or (known.nodes if known else 3)
+    segments = segments or (known.segments if known else 1)
     folder = Path(flags.text("data-dir") or record.default_folder(name)).absolute()
     if known is None:
-        return record.begin(name, folder, count, segments)
+        return record.begin(Lab(name, 0, str(folder), count, segments, flags.seconds("grace")))
     if flags.given("data-dir") and str(folder) != known.folder:
         raise CommandError(
             f'the lab "{name}" has its folder at {known.folder}: helmling lab down first'
@@ -94,20 +95,20 @@ def _welcome(lab: Lab) -> str:
 
 def down(session: Session) -> None:
     running.check_host()
-    name = session.flags.text("name")
-    if record.read(name) is None:
+    name = plan.check_name(session.flags.text("name"))
+    keep = session.flags.on("keep")
+    with record.locked(record.lock_of(name)):  # whoever is at work on it may end first
+        lab = record.read(name)
+        if lab is not None:
+            running.down(lab, keep=keep)
+        record.lock_of(name).unlink(missing_ok=True)
+    record.forget_place()
+    if lab is None:
         session.say(f'There is no lab "{name}".')
-        return
-    with _locked(name):
-        lab = record.find(name)
-        keep = session.flags.on("keep")
-        running.down(lab, keep=keep)
-    (plan.RUN / f"{name}.lock").unlink(missing_ok=True)
-    session.say(
-        f"The lab is gone; its disks stay in {lab.folder}."
-        if keep
-        else "The lab is gone, with all it had."
-    )
+    elif keep:
+        session.say(f"The lab is gone; its disks stay in {lab.folder}.")
+    else:
+        session.say("The lab is gone, with all it had.")
 
 
 # What may happen to machines
@@ -214,6 +215,7 @@ ACTIONS = {
             NAME,
             Flag("nodes", "How many machines; default 3.", form="number"),
             Flag("segments", "On how many network segments, with a router between; default 1.", form="number"),
+            duration("grace", "How long a node may be silent until it is given up.", f"{profile.GRACE:g}s"),
             TIMEOUT,
         ),
     ),
@@ -231,9 +233,9 @@ ACTIONS = {
     "down": subcommands.Action(down, (NAME, switch("keep", "Keep the disks, and what the cluster knows."))),
 }  # fmt: skip
 LAB = Command(
-    usage="lab (up [--nodes=3] [--segments=1] [--data-dir=DIR] | status | list | kubeconfig | kill NODE… | "
-    "start NODE… [--wipe] | partition NODE… | heal [NODE…] | exec NODE -- COMMAND | load IMAGE… | down [--keep]) "
-    "[--name=LAB]",
+    usage="lab (up [--nodes=3] [--segments=1] [--grace=3s] [--data-dir=DIR] | status | list | kubeconfig | "
+    "kill NODE… | start NODE… [--wipe] | partition NODE… | heal [NODE…] | exec NODE -- COMMAND | load IMAGE… | "
+    "down [--keep]) [--name=LAB]",
     about="A cluster of several machines on this one, to see what becomes of it when machines fail.\n\n"
     "Each node has a network, mounts, processes, control groups, a Docker Engine, an agent and a disk of its own. "
     "`kill` pulls the plug, `partition` the network cable; `kill server` and `start server` mean the control plane. "

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from api import kinds
+from api import kinds, services
 from api.errors import ApiError
 from api.rpc import error_of
 from cli.command import Command, Session
@@ -30,14 +30,16 @@ class Pair:
     remote: int
 
 
-def read_pair(text: str, pod: Any) -> Pair:
-    """`8080:80`, `80`, `:80`, `8080:http`. Raises UsageError, CommandError."""
+def read_pair(text: str, pod: Any, service: Any = None) -> Pair:
+    """`8080:80`, `80`, `:80`, `8080:http`; with a service, its ports. Raises UsageError, CommandError."""
     local, colon, remote = text.partition(":")
     if not colon:
         remote = local
-    number = _port(remote, pod, text)
+    given = number = _port(remote, pod, text) if service is None else 0
+    if service is not None:
+        given, number = _service_port(remote, service, pod, text)
     if not colon:
-        return Pair(number, number)
+        return Pair(given, number)
     if local and not local.isdigit():
         raise UsageError(f'error parsing local port "{local}": must be a number')
     return Pair(_in_range(int(local or 0), text, lowest=0), number)
@@ -52,6 +54,21 @@ def _port(word: str, pod: Any, text: str) -> int:
             return int(port.containerPort)
     names = ", ".join(port.name for port in ports if port.name) or "none"
     raise CommandError(f'the pod has no port named "{word}" (named ports: {names}): "{text}"')
+
+
+def _service_port(word: str, service: Any, pod: Any, text: str) -> tuple[int, int]:
+    """The port of the service, by number or name, and the one that it leads to in the pod."""
+    ports = service.spec.ports
+    for port in ports:
+        if word in (port.name, str(port.port)) and word:
+            return port.port, _port(str(services.target_port(port)), pod, text)
+    if services.is_headless(service.spec) and word.isdigit():
+        number = _in_range(int(word), text, lowest=1)
+        return number, number
+    known = ", ".join(f"{port.port}{f' ({port.name})' if port.name else ''}" for port in ports)
+    raise CommandError(
+        f'Service {service.metadata.name} does not have a service port {word} (it has: {known or "none"}): "{text}"'
+    )
 
 
 def _in_range(number: int, text: str, *, lowest: int) -> int:
@@ -74,7 +91,8 @@ def run(session: Session) -> int | None:
         raise CommandError(
             f"unable to forward port because pod is not running. Current status={pod.status.phase}"
         )
-    pairs = [read_pair(word, pod) for word in words]
+    service = session.server.get(kind, name, session.namespace) if kind.name == "Service" else None
+    pairs = [read_pair(word, pod, service) for word in words]
     listeners = _listen(session, pairs)
     for listener, pair in listeners:
         name = pod.metadata.name
@@ -197,6 +215,9 @@ PORT_FORWARD = Command(
 
   # To one of the pods of a deployment, as long as that pod runs
   helmling port-forward deployment/web 8080:80
+
+  # To the port of a service, in one of its pods
+  helmling port-forward svc/web 8080:80
 
   # The same port on both sides; any free local port
   helmling port-forward web 80

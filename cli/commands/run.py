@@ -35,7 +35,7 @@ FLAGS = (
     switch("attach", "Wait for the pod, then attach to it. Default with -i.", default=False),
     switch("rm", "Delete the pod when it ends; only when attached."),
     switch("quiet", "Print only what the container prints.", "q"),
-    switch("expose", "Not supported."),
+    switch("expose", "Create a service for the pod, too; needs --port."),
     Flag("container", "Kept for kubectl's sake.", "c"),
     duration("pod-running-timeout", "How long to wait for the pod to run before attaching.", "1m0s"),
 )  # fmt: skip
@@ -109,12 +109,12 @@ def _overridden(pod: dict[str, Any], overrides: str) -> dict[str, Any]:
 
 def _check(session: Session) -> str:
     flags = session.flags
-    if flags.on("expose"):
-        raise UsageError("--expose is not supported: there are no Services yet")
     if not session.args:
         raise UsageError("NAME is required for run: helmling run web --image=helmling/hello:v1")
     if not flags.text("image"):
         raise UsageError("--image is required")
+    if flags.on("expose") and not flags.number("port"):
+        raise UsageError("--port must be set when exposing a service")
     if flags.on("tty") and not flags.on("stdin"):
         raise UsageError("-i/--stdin is required for containers with -t/--tty=true")
     if flags.on("rm") and not attached(session):
@@ -137,6 +137,8 @@ def run(session: Session) -> int | None:
     if causes:
         raise Invalid.because("Pod", name, causes)
     mode = dry_run(session)
+    if session.flags.on("expose"):
+        _expose(session, pod, mode)
     if mode != "client":
         pod = session.server.create(kinds.of(Pod), pod, session.namespace, dry_run=mode == "server")
     if not attached(session):
@@ -150,6 +152,20 @@ def run(session: Session) -> int | None:
     if code:
         raise Exit(code)
     return 0
+
+
+def _expose(session: Session, pod: Any, mode: str) -> None:
+    """A service of the pod's name, at its port, for its labels."""
+    kind, port = kinds.find("services"), session.flags.number("port")
+    assert kind is not None
+    meta = pod.metadata
+    service = kind.message(apiVersion=kind.api_version, kind=kind.name)
+    service.metadata.name, service.metadata.namespace = meta.name, session.namespace
+    service.spec.selector.update(meta.labels)
+    service.spec.ports.add(port=port, protocol="TCP").targetPort.number_value = port
+    if mode != "client":
+        service = session.server.create(kind, service, session.namespace, dry_run=mode == "server")
+    tell(session, kind, service, "created")
 
 
 def _attach(session: Session, pod: Any) -> int:

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from cli.cluster import nodeflags
+from cli.cluster import nodeflags, serviceflags
 from cli.cluster.layout import HTTP_PORT, PORT, TOKEN_PORT
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -84,6 +84,8 @@ def run(session: Session) -> int | None:
             max_age=session.flags.number("audit-log-maxage") or 0,
         ),
         nodes=nodeflags.options(session),
+        ranges=serviceflags.ranges(session),
+        cluster_domain=session.flags.text("cluster-domain"),
         encryption=control_plane.EncryptionOptions(
             file=Path(given).absolute() if given else None,
             accept_lost=session.flags.on("accept-lost-secrets"),
@@ -143,6 +145,7 @@ SERVER = Command(
         Flag("audit-log-maxbackup", "How many of these are kept; 0: all.", form="number", default="10"),
         Flag("audit-log-maxage", "For how many days; 0: for ever.", form="number", default="30"),
         LOG_LEVEL,
+        *serviceflags.FLAGS,
         *nodeflags.FLAGS,
     ),
 )  # fmt: skip

@@ -12,18 +12,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from api import clock
-from cli.cluster import daemons
+from cli.cluster import daemons, ingressflags, nameflags
 from cli.cluster.layout import (
     EVERYWHERE,
     HOST,
     HTTP_PORT,
     LEASE_PERIOD,
     PORT,
+    SERVICE_CIDR,
     TOKEN_PORT,
     Layout,
     Wishes,
 )
 from cli.cluster.progress import Progress
+from cli.cluster.serviceflags import network
 from cli.cluster.waiting import Nodes, await_nodes, await_server, usable
 from cli.command import Command, Session
 from cli.errors import CommandError, UsageError
@@ -42,9 +44,12 @@ FLAGS = (
     Flag("advertise-address", "This machine's address for others: then they can reach the API server, and join."),
     Flag("node-name", "The name of the node; default: this machine's name."),
     Flag("pod-cidr", "The addresses of the node's pods; default: what the cluster gives it."),
+    *nameflags.FLAGS,
+    Flag("service-cidr", f"The addresses of Services. Default {SERVICE_CIDR}."),
     Flag("hollow", "So many hollow nodes instead of a real one: no Docker, nothing really runs.", form="number"),
     Flag("store", "Another store than SQLite in the data directory: etcd://127.0.0.1:2379."),
     LEASE,
+    *ingressflags.FLAGS,
     duration("timeout", "How long to wait until the nodes are ready.", "2m"),
     switch("wait", "Wait until the nodes are ready.", default=True),
 )  # fmt: skip
@@ -95,12 +100,16 @@ def _wishes(session: Session, layout: Layout) -> Wishes:
         wishes = replace(wishes, node_name=flags.text("node-name"))
     if flags.given("pod-cidr"):
         wishes = replace(wishes, pod_cidr=cidr(flags.text("pod-cidr")))
+    wishes = nameflags.of(flags, wishes)
+    if flags.given("service-cidr"):
+        wishes = replace(wishes, service_cidr=str(network(flags.text("service-cidr"))))
     if flags.given("hollow"):
         wishes = replace(wishes, hollow=hollow_count(flags.number("hollow") or 0))
     if flags.given("store"):
         wishes = replace(wishes, store=flags.text("store"))
     if flags.given("lease-period"):
         wishes = replace(wishes, lease_period=lease_period(flags))
+    wishes = ingressflags.with_ingress(wishes, flags)
     if not wishes.node_name:
         wishes = replace(wishes, node_name="hollow" if wishes.is_hollow else machine_name())
     changed = [key for key, value in asdict(wishes).items() if kept and asdict(kept)[key] != value]
@@ -198,6 +207,8 @@ def _server_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--listen={host}:{wishes.port}",
         f"--token-port={wishes.token_port}",
         f"--http-port={wishes.http_port}",
+        f"--service-cidr={wishes.service_cidr}",
+        f"--cluster-domain={wishes.cluster_domain}",
         *_told("advertise-address", wishes.advertise_address),
         *_told("store", wishes.store),
     ]
@@ -222,12 +233,15 @@ def _agent_arguments(layout: Layout, wishes: Wishes) -> list[str]:
         f"--node-name={wishes.node_name}",
         *_told("pod-cidr", wishes.pod_cidr),
         *_told("node-ip", wishes.advertise_address if is_ipv4(wishes.advertise_address) else ""),
+        f"--service-cidr={wishes.service_cidr}",
+        *nameflags.arguments(wishes),
         *(
             [f"--lease-period={wishes.lease_period:g}s"]
             if wishes.lease_period != LEASE_PERIOD
             else []
         ),
         *([f"--hollow={wishes.hollow}"] if wishes.is_hollow else []),
+        *ingressflags.arguments(wishes),
     ]
 
 

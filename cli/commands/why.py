@@ -30,11 +30,13 @@ def run(session: Session) -> int | None:
         told = exposed(session, namespace, name)
     elif want.kind.name == "Pod":
         told = _pod(session, want.kind, obj)
+    elif want.kind.name == "Service":
+        told = _service(session, obj)
     elif want.kind.name in MAKERS:
         told = _maker(session, want.kind, obj)
     else:
         raise UsageError(
-            f"why has no answer about {want.kind.plural}: it knows pods, what makes pods, and secrets"
+            f"why has no answer about {want.kind.plural}: it knows pods, what makes pods, services, and secrets"
         )
     session.say("\n".join(told).rstrip())
     return 0
@@ -71,6 +73,16 @@ def _pod(session: Session, kind: Kind, pod: Any) -> list[str]:
 
     meta = pod.metadata
     return reasons(pod, about(session.server, meta.namespace, kind.name, meta.name, meta.uid))
+
+
+def _service(session: Session, service: Any) -> list[str]:
+    """Why nobody answers there, or not everybody."""
+    from cli.commands.describe import behind_service
+    from cli.why.service import reasons
+
+    slices, pods = behind_service(session, service)
+    events = {pod.metadata.uid: _events(session, "Pod", pod) for pod in pods}
+    return reasons(service, slices, pods, events)
 
 
 def _maker(session: Session, kind: Kind, owner: Any) -> list[str]:
@@ -116,7 +128,8 @@ def _events(session: Session, kind: str, obj: Any) -> list[Any]:
 WHY = Command(
     usage="why TYPE/NAME [flags]",
     about="Say why, in plain words.\n\nOf a secret: who can get at it, and by which path. Of a pod that does not run: "
-    "what stands in its way. Of what makes pods: why there are fewer than there should be.",
+    "what stands in its way. Of what makes pods: why there are fewer than there should be. Of a service: who does not "
+    "stand behind it.",
     examples="""  # Who can read this secret, through which binding and role; in which pods and on which nodes it is
   helmling why secret/keys
 
@@ -124,7 +137,10 @@ WHY = Command(
   helmling why pod/web
 
   # Why a deployment has too few pods: quotas, policies, images, nodes
-  helmling why deployment/web""",
+  helmling why deployment/web
+
+  # Why nobody answers at a service
+  helmling why service/web""",
     run=run,
     complete="resources",
 )

@@ -23,6 +23,9 @@ class Flags:
     force: bool = False
     ignore_daemonsets: bool = False
     delete_emptydir_data: bool = False
+    ended_before: float = (
+        0.0  # seconds since 1970: pods that should have ended by then are not waited for
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def _told(found: dict[str, list[str]]) -> list[str]:
 
 
 def _judge(pod: Any, flags: Flags, has_daemonset: HasDaemonSet) -> _Verdict:
-    if MIRROR in pod.metadata.annotations:
+    if MIRROR in pod.metadata.annotations or _is_overdue(pod, flags.ended_before):
         return _Verdict(goes=False)
     if pod.status.phase in FINISHED:
         return _Verdict(goes=True)
@@ -78,6 +81,11 @@ def _judge(pod: Any, flags: Flags, has_daemonset: HasDaemonSet) -> _Verdict:
             return _Verdict(goes=False, refusal=UNMANAGED)
         warning = "deleting Pods that declare no controller"
     return _Verdict(goes=True, warning=warning)
+
+
+def _is_overdue(pod: Any, ended_before: float) -> bool:
+    """Its deletion was asked for long ago: on a dead node nobody will ever confirm it."""
+    return bool(0 < pod.metadata.deletionTimestamp.seconds < ended_before)
 
 
 def _of_daemonset(pod: Any, name: str, flags: Flags, has_daemonset: HasDaemonSet) -> _Verdict:

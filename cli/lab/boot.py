@@ -1,12 +1,14 @@
-"""A machine of the lab from its first moment on. Runs twice: outside, to become the machine, and inside, as its PID 1.
+"""A machine of the lab from its first moment on: one process becomes it, and its child is the machine's PID 1.
 
-Outside (`enter`) it joins the machine's control groups, before a namespace hides them, and has nsenter and unshare make
-the rest. Inside (`init`) it gives the machine a name, a /run, a /proc, a /sys, and looks after two programs, the engine
+`enter` joins the machine's control groups, before a namespace hides them, and its network, which is there already;
+all other namespaces are new. Whoever makes a process namespace is not in it, but its children are: so it forks, and
+ends. The child, `init`, gives the machine a name, a /run, a /proc, a /sys, and looks after two programs, the engine
 and the agent, as an init system would: what ends is started again.
 
 Only the standard library is imported: this process stays, once for each machine.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -18,9 +20,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cli.lab import hierarchies
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+NETWORK = 0x40000000  # CLONE_NEWNET; the others: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID
+NEW = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x20000000
 FILES = 1 << 20  # open files that a container may ask for
 AGAIN = 1.0  # seconds after which a program that ended is started again
 HOSTS_OWN = (
@@ -36,24 +42,31 @@ def enter(told: Path) -> None:
     hierarchies.join(about["cgroup"], os.getpid())
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    namespaces = ("--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child")
-    itself = (sys.executable, "-m", "cli.lab.boot", "init", str(told))
-    words = ("nsenter", f"--net=/run/netns/{about['netns']}", "unshare", *namespaces, *itself)
-    os.execvp(words[0], words)
+    with open(f"/run/netns/{about['netns']}") as network:
+        _system_call("setns", network.fileno(), NETWORK)
+    _system_call("unshare", NEW)
+    if os.fork() == 0:
+        init(told.parent, about)
+    os._exit(0)
 
 
-def init(told: Path) -> None:
+def _system_call(name: str, *arguments: int) -> None:
+    """Python has these from 3.12 on."""
+    if getattr(LIBC, name)(*arguments) != 0:
+        sys.exit(f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
+def init(run: Path, about: dict[str, Any]) -> None:
     """PID 1. Does not return before it is told to end."""
-    about = json.loads(told.read_text())
-    run = told.parent
+    disk = Path(about["disk"])
     own = os.readlink("/proc/self")  # the host's /proc is still mounted: what the host calls us
-    (run / "init.pid").write_text(own)
     socket.sethostname(about["name"])
-    _mount_all(run, Path(about["disk"]))
+    _mount_all(run, disk)
     Path("/run/daemon.json").write_text(json.dumps(about["engine"]))
-    logs = Path(about["disk"])
-    engine = Program(["dockerd", "--config-file=/run/daemon.json"], logs / "dockerd.log")
-    agent = Program(about["agent"], logs / "agent.log", after=run / "join.json")
+    (run / "init.pid.new").write_text(own)
+    (run / "init.pid.new").rename(run / "init.pid")  # from now on we count as on
+    engine = Program(["dockerd", "--config-file=/run/daemon.json"], disk / "dockerd.log")
+    agent = Program(about["agent"], disk / "agent.log", after=run / "join.json")
     Supervisor([engine, agent]).run()
 
 
@@ -118,12 +131,10 @@ def _control_groups(own: str) -> None:
 
 
 def _delegate(root: Path) -> None:
-    """Version 2: a group with processes of its own has no groups with controllers inside. So we step aside."""
-    (root / "init").mkdir(exist_ok=True)
-    (root / "init" / "cgroup.procs").write_text("1")
-    for controller in (root / "cgroup.controllers").read_text().split():
-        with suppress(OSError):
-            (root / "cgroup.subtree_control").write_text(f"+{controller}")
+    """Version 2: a group that gives controllers to groups inside has no processes of its own. So we step aside."""
+    (root / hierarchies.ASIDE).mkdir(exist_ok=True)
+    (root / hierarchies.ASIDE / "cgroup.procs").write_text("1")
+    hierarchies.give_controllers(root)
 
 
 def _do(*command: str) -> None:
@@ -201,4 +212,4 @@ class Supervisor:
 
 
 if __name__ == "__main__":
-    {"enter": enter, "init": init}[sys.argv[1]](Path(sys.argv[2]))
+    enter(Path(sys.argv[1]))

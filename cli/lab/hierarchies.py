@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 INHERITED = ("cpuset.mems", "cpuset.cpus")  # version 1: a group without them takes no process
+ASIDE = "init"  # version 2: where a machine's first processes are (boot.py)
 PATIENCE = 5.0  # seconds until the kernel has done with a group whose processes have ended
 
 
@@ -23,17 +24,28 @@ def make(group: str) -> None:
         folder = root
         for part in Path(group).parts:
             above, folder = folder, folder / part
+            give_controllers(above)
             folder.mkdir(exist_ok=True)
             for name in INHERITED:
                 if (folder / name).exists() and (above / name).exists():
                     (folder / name).write_text((above / name).read_text())
 
 
+def give_controllers(folder: Path) -> None:
+    """Version 2: groups inside have the controllers that this one hands down."""
+    if (folder / "cgroup.controllers").exists():
+        for controller in (folder / "cgroup.controllers").read_text().split():
+            with suppress(OSError):  # one that cannot be handed down, such as a real-time one
+                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
 def join(group: str, pid: int) -> None:
     """The process, and all that it will start, belongs to the group from now on."""
     for root in _roots():
-        if (root / group).is_dir():
-            (root / group / "cgroup.procs").write_text(str(pid))
+        aside = root / group / ASIDE
+        folder = aside if (aside / "cgroup.controllers").exists() else root / group
+        if folder.is_dir():
+            (folder / "cgroup.procs").write_text(str(pid))
 
 
 def remove(group: str) -> None:

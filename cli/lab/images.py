@@ -7,6 +7,7 @@ machine's serves as one.
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,35 +60,41 @@ def source(lab: Lab) -> str:
     return DEFAULT_ADDRESS
 
 
-def demo(lab: Lab) -> list[Path]:
-    """All images of ours as files, built if need be."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An image as a file."""
+
+    name: str
+    id: str
+    path: Path
+
+
+def demo(lab: Lab) -> list[Saved]:
+    """All images of ours, built if need be."""
     from node_agent.images import RECIPES, ImageError, ensure
 
     with _client(source(lab)) as client:
         try:
-            return [
-                _saved(lab, client, str(ensure(client, recipe).id), recipe.image)
-                for recipe in RECIPES
-            ]
+            made = [(recipe.image, str(ensure(client, recipe).id)) for recipe in RECIPES]
         except ImageError as error:
             raise CommandError(f"the demo images cannot be made: {error}") from None
+        return [_saved(lab, client, name, id) for name, id in made]
 
 
-def saved(lab: Lab, names: Sequence[str]) -> list[Path]:
-    """These images of the host as files. Raises CommandError."""
+def saved(lab: Lab, names: Sequence[str]) -> list[Saved]:
+    """These images of the host. Raises CommandError."""
     from docker.errors import ImageNotFound
 
     with _client(source(lab)) as client:
         try:
-            return [_saved(lab, client, str(client.images.get(name).id), name) for name in names]
+            found = [(name, str(client.images.get(name).id)) for name in names]
         except ImageNotFound as error:
-            raise CommandError(
-                f"the host's engine has no such image: {error.explanation}"
-            ) from None
+            raise CommandError(f"no such image to copy: {error.explanation}") from None
+        return [_saved(lab, client, name, id) for name, id in found]
 
 
-def _saved(lab: Lab, client: "DockerClient", id: str, name: str) -> Path:
-    """A file per image and name: the name is in the file."""
+def _saved(lab: Lab, client: "DockerClient", name: str, id: str) -> Saved:
+    """The name is in the file, so there is one for each."""
     lab.images.mkdir(parents=True, exist_ok=True)
     path = lab.images / f"{id.removeprefix('sha256:')[:16]}-{name.replace('/', '_')}.tar"
     if not path.exists():
@@ -96,22 +103,28 @@ def _saved(lab: Lab, client: "DockerClient", id: str, name: str) -> Path:
             for piece in client.api.get_image(name):
                 file.write(piece)
         scratch.replace(path)
-    return path
+    return Saved(name, id, path)
 
 
-def load(machine: Machine, files: Sequence[Path]) -> None:
-    """A file that was loaded before is not loaded again: the machine's disk remembers. Raises CommandError."""
+def load(machine: Machine, images: Sequence[Saved]) -> None:
+    """Those that the machine does not have. Raises CommandError."""
     from docker.errors import APIError
 
-    known = machine.disk / "images"
-    known.mkdir(exist_ok=True)
     with _client(f"unix://{machine.socket}") as client:
-        for file in files:
-            if (known / file.name).exists():
+        for image in images:
+            if _id_of(client, image.name) == image.id:
                 continue
             try:
-                with file.open("rb") as content:
+                with image.path.open("rb") as content:
                     client.images.load(content)
             except APIError as error:
-                raise CommandError(f"{machine.name} does not take {file.name}: {error}") from None
-            (known / file.name).touch()
+                raise CommandError(f"{machine.name} does not take {image.name}: {error}") from None
+
+
+def _id_of(client: "DockerClient", name: str) -> str:
+    from docker.errors import ImageNotFound
+
+    try:
+        return str(client.images.get(name).id)
+    except ImageNotFound:
+        return ""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from cli.errors import CommandError
 from cli.lab import hierarchies, profile, wires
-from cli.lab.plan import TOKEN_PORT, Machine
+from cli.lab.plan import PORT, TOKEN_PORT, Machine
 from node_agent.engine import search_path
 from node_agent.processes import Process, detach
 
 GONE = 60.0  # seconds: how long the kernel may take to end everything
-START = 10.0  # seconds until a machine's first process is there
+START = 30.0  # seconds until a machine's first process is there
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 SOURCE = Path(__file__).resolve().parent.parent.parent
 
@@ -43,13 +43,12 @@ def power_on(machine: Machine) -> bool:
     told = machine.run / "machine.json"
     told.write_text(json.dumps(_about(machine), indent=2) + "\n")
     log = machine.disk / "console.log"
+    log.unlink(missing_ok=True)
     try:
-        born = detach(
-            [sys.executable, "-m", "cli.lab.boot", "enter", str(told)], log, _environment()
-        )
+        detach([sys.executable, "-m", "cli.lab.boot", str(told)], log, _environment())
     except OSError as error:
         raise CommandError(f"{machine.name} does not start: {error}") from None
-    _await_init(machine, born, log)
+    _await_init(machine, log)
     return True
 
 
@@ -65,6 +64,7 @@ def _about(machine: Machine) -> dict[str, object]:
             *(sys.executable, "-m", "cli.main", "agent"),
             f"--data-dir={machine.disk / 'helmling'}",
             f"--node-name={machine.name}",
+            f"--server={machine.lab.host.ip}:{PORT}",
             *profile.AGENT,
         ],
     }
@@ -89,17 +89,17 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _await_init(machine: Machine, born: Process, log: Path) -> None:
+def _await_init(machine: Machine, log: Path) -> None:
+    """Raises CommandError, with what it has said."""
     deadline, file = time.monotonic() + START, machine.run / "init.pid"
-    while not (file.exists() and file.read_text()):
-        if not born.alive() or time.monotonic() > deadline:
+    while not file.exists():
+        if time.monotonic() > deadline or log.stat().st_size > 0:
             words = log.read_text(errors="replace").strip()
             raise CommandError(f"{machine.name} does not start: {words or 'it says nothing'}")
         time.sleep(0.005)
     process = Process.of(int(file.read_text()))
     if process is None:
-        words = log.read_text(errors="replace").strip()
-        raise CommandError(f"{machine.name} ended as soon as it started: {words}")
+        raise CommandError(f"{machine.name} ended as soon as it had started")
     (machine.run / "process.json").write_text(json.dumps(vars(process)))
 
 

@@ -29,6 +29,7 @@ class Lab:
     folder: str  # disks, state, logs: what is kept
     nodes: int
     segments: int = 1
+    grace: float = 3.0  # seconds that a node may be silent (profile.py)
 
     # Names
 

@@ -5,7 +5,7 @@ disks.
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -46,14 +46,14 @@ def default_folder(name: str) -> Path:
     return Path(DATA_DIR) / "labs" / name
 
 
-def begin(name: str, folder: Path, nodes: int, segments: int) -> Lab:
-    """A new lab, on the first slot that nobody has."""
+def begin(wanted: Lab) -> Lab:
+    """A new lab, on the first slot that nobody has, whatever slot is wanted."""
     with locked(RUN / "lock"):
         taken = {lab.slot for each in names() if (lab := read(each)) is not None}
         used = [IPv4Interface(text).network for text in wires.used_networks()]
         for slot in range(plan.SLOTS):
-            lab = Lab(name, slot, str(folder), nodes, segments)
-            mine = [lab.router(segment).network for segment in range(segments)]
+            lab = replace(wanted, slot=slot)
+            mine = [lab.router(segment).network for segment in range(lab.segments)]
             if slot not in taken and not any(a.overlaps(b) for a in mine for b in used):
                 lab.run.mkdir(parents=True, exist_ok=True)
                 write(lab)
@@ -68,6 +68,18 @@ def grown(lab: Lab, nodes: int) -> Lab:
     larger = replace(lab, nodes=nodes)
     write(larger)
     return larger
+
+
+def forget_place() -> None:
+    """With the last lab goes the folder of all."""
+    if not names():
+        (RUN / "lock").unlink(missing_ok=True)
+    with suppress(OSError):
+        RUN.rmdir()
+
+
+def lock_of(name: str) -> Path:
+    return RUN / f"{name}.lock"
 
 
 @contextmanager

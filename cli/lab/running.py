@@ -54,16 +54,18 @@ def up(lab: Lab, progress: Progress, patience: float) -> None:
     wires.make_switch(lab)
     start_server(lab)
     since = clock.now().timestamp()
-    started = {each.name for each in lab.machines() if machine.power_on(each)}
+    machines = lab.machines()
+    on = zip(machines, _each(machines, machine.power_on), strict=True)
+    started = {each.name for each, was_off in on if was_off}
     progress.done(f"{lab.nodes} machines, {len(started)} of them just switched on")
     server = await_server(lab)
     try:
         progress.done(f"Control plane at {server.address}")
         token = invitation(lab, server)
-        for each in lab.machines():
+        for each in machines:
             machine.invite(each, token)
-        fill(lab, lab.machines(), images.demo, progress)
-        others = {each.name for each in lab.machines()} - started
+        fill(lab, machines, images.demo, progress)
+        others = {each.name for each in machines} - started - wires.cut_off(lab)
         wait = Waiting(server, dict.fromkeys(started, since) | dict.fromkeys(others, 0.0), patience)
         await_nodes(lab, wait, progress)
     finally:
@@ -71,7 +73,10 @@ def up(lab: Lab, progress: Progress, patience: float) -> None:
 
 
 def fill(
-    lab: Lab, machines: list[Machine], files: Callable[[Lab], list[Path]], progress: Progress
+    lab: Lab,
+    machines: list[Machine],
+    files: Callable[[Lab], list[images.Saved]],
+    progress: Progress,
 ) -> None:
     """Engines answer, and have the images."""
     progress.doing("waiting for the Docker Engines")
@@ -153,7 +158,7 @@ def start_server(lab: Lab) -> bool:
             f"--advertise-address={where}",
             f"--listen={where}:{PORT}",
             f"--token-port={TOKEN_PORT}",
-            *profile.SERVER,
+            *profile.server(lab.grace),
         ],
     )
     return True

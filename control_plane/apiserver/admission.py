@@ -1,6 +1,7 @@
 """What the cluster has a say in about a write: what it adds, and whether it is allowed. The order is Kubernetes':
 
-    mutate    tolerations, priority, the ServiceAccount and its token, and the defaults of the namespace's LimitRanges
+    mutate    tolerations, priority, the ServiceAccount and its token, the defaults of the namespace's LimitRanges;
+              the class of an Ingress that names none
     (then the registry validates the object: what makes no sense is not judged)
     judge     the namespace is there to stay; bounds (LimitRange); Pod Security; and last, because it takes something,
               room in the quotas (ResourceQuota)
@@ -21,13 +22,14 @@ from api import clock, kinds, podtemplates
 from api.kinds import Kind
 from control_plane.apiserver import defaults, notes, podaccount, refusals, rules
 from control_plane.apiserver.defaults import KUBERNETES, Tolerance
-from control_plane.apiserver.policies import limits, podsecurity, quota
+from control_plane.apiserver.policies import ingressclass, limits, podsecurity, quota
 from control_plane.apiserver.rules import NAMESPACES, Rules
 from control_plane.apiserver.unreadable import opened
 from control_plane.store.contract import Item, Store
 from proto.v1.authentication_pb2 import ServiceAccount
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, ResourceQuota
+from proto.v1.network_pb2 import Ingress, IngressClass
 from proto.v1.pod_pb2 import Pod, PodSpec
 
 # Made at the first start; whoever could delete them would break the cluster.
@@ -35,7 +37,7 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 # A new quota has to be counted by its controller. Seconds that a create waits for that, and between two looks.
 PATIENCE, LOOK = 2.0, 0.02
 RULES = (LimitRange, ResourceQuota)
-PODS, ACCOUNTS = kinds.of(Pod), kinds.of(ServiceAccount)
+PODS, ACCOUNTS, CLASSES = kinds.of(Pod), kinds.of(ServiceAccount), kinds.of(IngressClass)
 
 
 def amend(obj: Any, tolerance: Tolerance = KUBERNETES) -> None:
@@ -83,6 +85,11 @@ class Admission:
             if isinstance(obj, Pod):
                 await self._account(obj)
                 limits.give_defaults(home.limits, obj)
+        if isinstance(obj, Ingress) and ingressclass.wants_default(obj):
+            found = await self._store.list(CLASSES.prefix)
+            classes = (IngressClass.FromString(opened(item)) for item in found.items)
+            if name := ingressclass.default_of(classes):
+                obj.spec.ingressClassName = name
 
     async def _account(self, pod: Pod) -> None:
         """The pod gets what its ServiceAccount gives. Raises Forbidden: there is none.

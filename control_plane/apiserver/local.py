@@ -34,7 +34,7 @@ from control_plane.apiserver.stored import Stored
 from proto.v1.apps_pb2 import Scale
 from proto.v1.pod_pb2 import Binding
 from proto.v1.policy_pb2 import Eviction, MetricsReport
-from proto.v1.service_pb2 import WriteOptions
+from proto.v1.service_pb2 import RulesReport, WriteOptions
 
 M = TypeVar("M")
 STRICT = WriteOptions()
@@ -151,6 +151,12 @@ class LocalClient:
     async def report_metrics(self, reports: Sequence[MetricsReport]) -> None:
         copies = [MetricsReport.FromString(each.SerializeToString()) for each in reports]
         self._registry.metrics.take(copies)
+
+    async def report_rules(self, reports: AsyncIterator[RulesReport]) -> None:
+        await self._registry.progress.follow(reports)
+
+    async def await_rules(self, version: int, timeout: float) -> Sequence[str]:
+        return await self._registry.progress.wait(version, timeout)
 
     def _step(self, write: Write[Any]) -> Step[Stored]:
         obj, meta = write.object, write.object.metadata

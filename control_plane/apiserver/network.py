@@ -1,4 +1,4 @@
-"""The strategies of Services, EndpointSlices, Ingresses, IngressClasses and NetworkPolicies."""
+"""The strategies of Services, EndpointSlices, Ingresses, IngressClasses, NetworkPolicies and their PeerSlices."""
 
 from api import kinds
 from control_plane.apiserver import defaults_network as defaults
@@ -9,7 +9,14 @@ from control_plane.apiserver.validation import ingress as ingress_rules
 from control_plane.apiserver.validation import networkpolicy as policy_rules
 from control_plane.apiserver.validation import service as service_rules
 from control_plane.apiserver.validation import service_update
-from proto.v1.network_pb2 import EndpointSlice, Ingress, IngressClass, NetworkPolicy, Service
+from proto.v1.network_pb2 import (
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    NetworkPolicy,
+    PeerSlice,
+    Service,
+)
 
 
 def prepare_service_update(new: Service, old: Service) -> None:
@@ -63,5 +70,11 @@ STRATEGIES = (
         default=defaults.default_policy,
         columns=printer.POLICY_COLUMNS,
         row=printer.policy_row,
+    ),
+    strategy(
+        PeerSlice,
+        policy_rules.validate_peers,
+        columns=printer.PEERS_COLUMNS,
+        row=printer.peers_row,
     ),
 )

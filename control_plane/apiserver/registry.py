@@ -22,6 +22,7 @@ from control_plane.apiserver.allocation.allocator import Allocator
 from control_plane.apiserver.errors import store_errors
 from control_plane.apiserver.metrics import Metrics
 from control_plane.apiserver.patching import Patch
+from control_plane.apiserver.progress import Progress
 from control_plane.apiserver.stored import Stored
 from control_plane.apiserver.strategy import Strategy, no_causes
 from control_plane.store.contract import ABSENT, Conflict, Item, Store
@@ -87,6 +88,7 @@ class Registry:
         self._admission = admission
         self._allocator = allocator
         self.metrics = metrics
+        self.progress = Progress()  # of the nodes' kernels
 
     def strategy(self, kind: Kind) -> Strategy:
         return self._strategies[kind]

@@ -59,6 +59,8 @@ def row_of(request: ListRequest) -> Place:
         )
     if request.labelSelector or request.fieldSelector or request.continueToken:
         raise BadRequest("a table of one object has neither selectors nor pages")
+    if request.target.subresource not in ("", "status"):
+        raise BadRequest("a table shows objects, and not what is behind them: get it instead")
     tables.check_include(request.includeObject)
     return place_of(request.target)
 

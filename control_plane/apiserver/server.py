@@ -14,14 +14,15 @@ from api.grpc_server import Admit, Context, Verb
 from api.kinds import Kind
 from control_plane.apiserver.admission import SYSTEM_NAMESPACES, Admission
 from control_plane.apiserver.allocation.allocator import Allocator
-from control_plane.apiserver.allocation.ranges import Ranges
+from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
 from control_plane.apiserver.allocation.repair import repair
 from control_plane.apiserver.authentication import Authentication, TokenAuthenticator
-from control_plane.apiserver.authorization import defaults
+from control_plane.apiserver.authorization import defaults, ingresses
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.authorization.escalation import Escalation
 from control_plane.apiserver.authorization.gate import Gate
 from control_plane.apiserver.authorization.impersonation import impersonate
+from control_plane.apiserver.authorization.ingresses import IngressSecrets
 from control_plane.apiserver.authorization.nodes import POD, Nodes
 from control_plane.apiserver.authorization.questions import Questions, Tokens
 from control_plane.apiserver.authorization.restriction import restrict
@@ -44,7 +45,6 @@ from control_plane.store.contract import Store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.meta_pb2 import ObjectMeta
 
-RANGES = Ranges()
 UNLOGGED = Trail()  # no audit log
 STOP = 2.0  # seconds that requests on their way get when the server stops
 
@@ -90,7 +90,7 @@ class ApiServer:
         tolerance: Tolerance = KUBERNETES,
         services: Sequence[Service] = (),
         *,
-        ranges: Ranges = RANGES,
+        ranges: Ranges = DEFAULT,
         mount_tokens: bool = False,
     ) -> None:
         """`services`: what else is offered at the same address. `ranges`: the addresses that Services get.
@@ -120,6 +120,7 @@ class ApiServer:
     def send_away(self) -> None:
         """End all watches, so that clients connect to the next server and resume where they are."""
         self.cache.end_watches(Unavailable("the server is going down", retry_after=1))
+        self._registry.progress.end()
 
     async def prepare(self) -> None:
         """Make what every cluster has. Raises Unavailable."""
@@ -176,11 +177,14 @@ class ApiServer:
 
 
 def authorizer_of(cache: WatchCache) -> Authorizer:
-    """It follows the roles, bindings and pods of the cache."""
-    rules, nodes = Roles(), Nodes()
+    """It follows the roles, bindings, pods and ingresses of the cache."""
+    rules, certificates = Roles(), IngressSecrets()
+    nodes = Nodes(certificates)
     for kind in ROLE_KINDS:
         cache.listen(kind, rules)
     cache.listen(POD, nodes)
+    for kind in ingresses.KINDS:
+        cache.listen(kind, certificates)
     return Authorizer(rules, nodes)
 
 

@@ -7,7 +7,7 @@ trail from `Resources.plain`, with answers that are not put into frames yet.
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -88,6 +88,8 @@ class Resources:
             "DeleteCollection": self._delete_collection,
             "Batch": self._batch,
             "ReportMetrics": self._report_metrics,
+            "ReportRules": self._report_rules,
+            "AwaitRules": self._await_rules,
             "Version": self._version,
         }
         followed = self._trail.followed(self._gate.guarded(verbs))
@@ -293,6 +295,17 @@ class Resources:
     async def _report_metrics(self, request: pb.ReportMetricsRequest, _: Context) -> bytes:
         self._registry.metrics.take(request.reports)
         return pb.ReportMetricsResponse().SerializeToString()
+
+    async def _report_rules(self, requests: AsyncIterator[bytes], _: Context) -> bytes:
+        await self._registry.progress.follow(
+            pb.RulesReport.FromString(each) async for each in requests
+        )
+        return pb.ReportRulesResponse().SerializeToString()
+
+    async def _await_rules(self, request: pb.AwaitRulesRequest, _: Context) -> bytes:
+        timeout = request.timeoutMilliseconds / 1000
+        behind = await self._registry.progress.wait(request.version, timeout)
+        return pb.AwaitRulesResponse(behind=behind).SerializeToString()
 
     async def _version(self, _request: pb.VersionRequest, _: Context) -> bytes:
         return pb.VersionResponse(

@@ -1,13 +1,13 @@
 """What controllers want to know about a pod: does it count, is it ready, since when, and which one to end first."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from api import clock
 from api.informer import Informer
-from proto.v1.pod_pb2 import Pod
+from proto.v1.pod_pb2 import Container, Pod
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
@@ -20,6 +20,12 @@ def is_ending(pod: Pod) -> bool:
 def is_over(pod: Pod) -> bool:
     """Its containers have ended for good."""
     return pod.status.phase in ("Succeeded", "Failed")
+
+
+def lasting_containers(pod: Pod) -> Iterator[Container]:
+    """Those that stay, sidecars after the others."""
+    yield from pod.spec.containers
+    yield from (each for each in pod.spec.initContainers if each.restartPolicy == "Always")
 
 
 def is_active(pod: Pod) -> bool:

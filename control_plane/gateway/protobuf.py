@@ -1,8 +1,8 @@
 """Kubernetes' protobuf, read into the JSON form. Never written: a client that sends it takes JSON in answer.
 
 Go clients since 1.32 send objects in this encoding and try no other when it is refused, so who wants to be spoken to
-by them must read it. kubernetes.json has the numbers of the fields (scripts/kubernetes_numbers.py makes it). An object comes in
-an envelope: four bytes of magic, then a message with the kind and the encoded object.
+by them must read it. kubernetes.json has the numbers of the fields (scripts/kubernetes_numbers.py makes it). An object
+comes in an envelope: four bytes of magic, then a message with the kind and the encoded object.
 
 Go writes empty fields, too, where nothing was set. What is empty, and is no field of ours, is left out; so nobody is
 told that `priorityClassName: ""` is not supported.

@@ -32,14 +32,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 3600.0  # seconds: the clock may be set meanwhile
 SHORTEST_SLEEP = 0.2
-# How pods will find the server, and the first address of the services' range.
-CLUSTER_HOSTS = (
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-    "10.96.0.1",
-)
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -54,7 +46,7 @@ class Keeper:
         """Raises CannotTrust."""
         self._folder = folder
         self.authority = load_or_make(folder)
-        names = tuple(dict.fromkeys((*LOCAL_HOSTS, *CLUSTER_HOSTS, *hosts)))
+        names = tuple(dict.fromkeys((*LOCAL_HOSTS, *hosts)))
         self._wanted = {
             "apiserver": Wanted("kube-apiserver", hosts=names, uses=("server",), life=life),
             "apiserver-kubelet-client": Wanted(SERVER_CLIENT, life=life),

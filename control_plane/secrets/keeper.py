@@ -122,6 +122,7 @@ class KeyKeeper:
         try:
             ring = Ring(keyfile.read(self.path))
             lost = (await self.census()).lost
+            await self._check_keeps(ring, len(lost))
             await self.store.use(ring)
             for place, _ in lost:
                 await self._bring_back(place)
@@ -137,6 +138,28 @@ class KeyKeeper:
         else:
             self.refused = ""
             log.info("encryption_configuration_read file=%s", self.path)
+
+    async def _check_keeps(self, ring: Ring, lost: int) -> None:
+        """More objects than these must not become unreadable. Raises CannotOpen.
+
+        A file without a key that objects are under (an old copy, most likely) is the last moment at which that key can
+        be saved, as nobody else may have it. So it is written beside the file.
+        """
+        then = (await census.take(self.store.inner, ring)).lost
+        if len(then) <= lost:
+            return
+        kept = self.path.with_name(f"{self.path.name}.last")
+        try:
+            keyfile.write(kept, self.configuration)
+        except OSError as error:
+            raise CannotOpen(
+                f"{self.path} lacks keys that {len(then)} objects need, and the keys in use cannot be "
+                f"written to {kept}: {error.strerror}. Do not stop the server before the file has them again"
+            ) from None
+        raise CannotOpen(
+            f"{self.path} lacks keys that {len(then)} objects need ({then[0][1]}). Those in use are in {kept}: take "
+            "from there what is missing. To give these objects up, restart the server"
+        )
 
     async def _bring_back(self, place: str) -> None:
         """What can be read again is written again: caches and watchers were shown something else in its place."""

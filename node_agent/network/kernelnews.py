@@ -2,7 +2,8 @@
 look.
 
 What exactly has changed is not read: whoever is told looks at everything, as after any other change. The kernel may
-drop news for one who reads slowly; it says so, and that is news as well.
+drop news for one who reads slowly; it says so, and that is news as well. Only the tables in which services are led are
+passed over: they change with every pod that comes or goes, and who keeps them looks after them (proxy/drift.py).
 """
 
 import asyncio
@@ -10,6 +11,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
+
+from node_agent.network.proxy.drift import NEW_GENERATION, TABLE_NAME
+from node_agent.network.proxy.names import is_table_of_services
+from node_agent.network.proxy.netlink import WHOLE, messages, netfilter_message
 
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 
@@ -32,10 +37,12 @@ async def listening(about: About, tell: Callable[[], None]) -> AsyncIterator[Non
             news.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
 
         def drain() -> None:
+            concerns = False
             with suppress(BlockingIOError):
                 while True:
-                    _read(news)
-            tell()
+                    concerns |= _read(news, about)
+            if concerns:
+                tell()
 
         loop = asyncio.get_running_loop()
         loop.add_reader(news, drain)
@@ -45,14 +52,23 @@ async def listening(about: About, tell: Callable[[], None]) -> AsyncIterator[Non
             loop.remove_reader(news)
 
 
-def _read(news: socket.socket) -> None:
-    """Raises BlockingIOError when there is no more."""
+def _read(news: socket.socket, about: About) -> bool:
+    """Whether it is of any concern. Raises BlockingIOError when there is no more."""
     try:
-        news.recv(65536)
+        data = news.recv(WHOLE)
     except BlockingIOError:
         raise
     except OSError:  # ENOBUFS: news were dropped
-        return
+        return True
+    return about is not About.RULES or any(map(_is_elsewhere, messages(data)))
+
+
+def _is_elsewhere(message: tuple[int, int, bytes]) -> bool:
+    """About another table than those of services. The last word of a transaction names no table."""
+    kind, _, content = message
+    told = netfilter_message(kind, content)
+    name = told.attributes.get(TABLE_NAME, b"").rstrip(b"\0").decode(errors="replace")
+    return told.kind != NEW_GENERATION and not is_table_of_services(name)
 
 
 async def news(event: asyncio.Event, longest: float, settle: float) -> None:

@@ -16,13 +16,13 @@ ARP table is wrong.
 import asyncio
 import hashlib
 from collections.abc import Collection
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from node_agent.network import forwarding
 from node_agent.network.commands import NetworkFailure, run, succeeds
 from node_agent.network.links import exists, mtu_towards, show
-from node_agent.network.rules import HostPort, Wiring, rules
+from node_agent.network.rules import FAMILIES, HostPort, Wiring, hardware_address, nothing, rules
 from node_agent.runtime.names import instance
 
 _SYSCTL = Path("/proc/sys/net/ipv4")
@@ -31,8 +31,8 @@ _SYSCTL = Path("/proc/sys/net/ipv4")
 class PodNetwork:
     """One node's pod network, in the network namespace this process is in.
 
-    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as the link that has the machine's
-    `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine at once.
+    `cluster_cidr` is the range of all pods of all nodes. Packets are as large as `mtu` says; else as the link that has
+    the machine's `address` takes, less `headroom` bytes. Several objects for different nodes may work on one machine.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class PodNetwork:
         cluster_cidr: str,
         address: str = "",
         headroom: int = 0,
+        mtu: int | None = None,
     ) -> None:
         self._id = instance(cluster, node)
         self.bridge = f"hl-{self._id}"
@@ -52,7 +53,7 @@ class PodNetwork:
         self.gateway = str(self._network[1])
         self._wiring = Wiring(self.name, self.bridge, pod_cidr, cluster_cidr)
         self._address, self._headroom = address, headroom
-        self._mtu: int | None = None  # None: not looked up yet
+        self._mtu = mtu  # None: not looked up yet
         self._host_ports: frozenset[HostPort] = frozenset()
         self._applied = ("", "")  # the script last applied, and how nft shows the outcome
         self._changing = asyncio.Lock()  # one change of bridge and rules at a time
@@ -120,8 +121,7 @@ class PodNetwork:
                 await self._unplug(link)
             await self._unplug(self.bridge)
             await forwarding.remove(self.name)
-            script = f"table ip {self.name} {{}}\ndelete table ip {self.name}\n"
-            await run("nft", "-f", "-", stdin=script)
+            await run("nft", "-f", "-", stdin=nothing(self.name))
             self._applied = ("", "")
 
     async def _ensure_bridge(self) -> bool:
@@ -134,7 +134,7 @@ class PodNetwork:
         mtu = await self._packet_size()
         if not shown and not await exists(self.bridge):
             # A bridge without an address of its own takes that of a port, and changes with it.
-            own = _hardware_address(self.gateway)
+            own = hardware_address(self.gateway)
             options = ("address", own, "mtu", str(mtu), "type", "bridge")
             await run("ip", "link", "add", self.bridge, *options)
         await run(
@@ -169,15 +169,16 @@ class PodNetwork:
 
     async def _shown_rules(self) -> str:
         try:
-            return await run("nft", "list", "table", "ip", self.name)
+            tables = [await run("nft", "list", "table", one, self.name) for one in FAMILIES]
         except NetworkFailure:
-            return ""  # there is none
+            return ""  # one of them is not there
+        return "".join(tables)
 
     async def _plug(self, netns: str, link: str, address: str) -> bool:
         """Make the pair, one end in the bridge and one in the pod. False when there is one."""
         mtu = await self._packet_size()
         command = f"link add {link} mtu {mtu} master {self.bridge} up type veth "
-        peer = f"peer name eth0 address {_hardware_address(address)} mtu {mtu} netns {netns}"
+        peer = f"peer name eth0 address {hardware_address(address)} mtu {mtu} netns {netns}"
         hairpin = f"link set {link} type bridge_slave hairpin on"
         try:
             await run("ip", "-batch", "-", stdin=f"{command}{peer}\n{hairpin}\n")
@@ -210,11 +211,6 @@ class PodNetwork:
         """Delete a link. It may vanish meanwhile, with the namespace of its other end."""
         if not await succeeds("ip", "link", "delete", link) and await exists(link):
             await run("ip", "link", "delete", link)
-
-
-def _hardware_address(address: str) -> str:
-    """A locally administered MAC address, 02:68 ("h") and the four bytes of the address."""
-    return ":".join(f"{byte:02x}" for byte in (0x02, 0x68, *IPv4Address(address).packed))
 
 
 async def _batch_in(netns: str, batch: str) -> None:

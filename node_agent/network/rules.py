@@ -10,11 +10,16 @@ there, and nobody else's table is touched. What it does:
 - *guard*: host ports on 127.0.0.1 need `route_localnet`, which would let pods reach services that
   listen on the node's loopback only. They may not (CVE-2020-8558);
 - *quiet*: pods reach each other through the node although they share a bridge (see pod_network.py);
-  the node must not tell them of the shorter way.
+  the node must not tell them of the shorter way;
+- *apart*: nor may they take it. Frames from pod to pod, made by hand or IPv6, would meet none of the
+  rules that say who may talk to whom; so a pod may send frames to the node only, and ask for its
+  hardware address. (The bridge could keep its ports apart itself. But where br_netfilter is on, as
+  Docker wants it, the kernel itself takes the shorter way for what is led to a pod by a service.)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 
 @dataclass(frozen=True, order=True)
@@ -38,18 +43,34 @@ class Wiring:
     cluster_cidr: str  # all pods'; reached under the pod's own address
 
 
+FAMILIES = ("ip", "bridge")  # in each there is a table of the name
+
+
+def nothing(table: str) -> str:
+    """An nft script that removes both tables."""
+    # Declaring a table before deleting it makes the deletion succeed when there was none.
+    return "".join(f"table {one} {table} {{}}\ndelete table {one} {table}\n" for one in FAMILIES)
+
+
 def rules(wiring: Wiring, host_ports: Iterable[HostPort] = ()) -> str:
-    """An nft script that makes the table what it should be, whatever it is now."""
-    ports = sorted(set(host_ports))
+    """An nft script that makes the tables what they should be, whatever they are now."""
+    ports, pods = sorted(set(host_ports)), IPv4Network(wiring.pod_cidr)
     loops = sorted({port.pod_address for port in ports})
-    return _SCRIPT.format(
+    return nothing(wiring.table) + _SCRIPT.format(
         table=wiring.table,
         bridge=wiring.bridge,
+        own=hardware_address(pods[1]),
+        others=f"{hardware_address(pods[0])}-{hardware_address(pods[-1])}",
         pods=wiring.pod_cidr,
         cluster=wiring.cluster_cidr,
         leads="\n".join(f"    {_lead(port)}" for port in ports),
         loops="\n".join(f"    ip saddr {a} ip daddr {a} masquerade" for a in loops),
     )
+
+
+def hardware_address(address: str | IPv4Address) -> str:
+    """A locally administered MAC address, 02:68 ("h") and the four bytes of the address."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x68, *IPv4Address(address).packed))
 
 
 def _lead(port: HostPort) -> str:
@@ -58,10 +79,7 @@ def _lead(port: HostPort) -> str:
     return f"{where}{port.protocol} dport {port.port} dnat to {port.pod_address}:{port.pod_port}"
 
 
-# Declaring the table before deleting it makes the deletion succeed when there was none.
 _SCRIPT = """\
-table ip {table} {{}}
-delete table ip {table}
 table ip {table} {{
   chain host_ports {{
 {leads}
@@ -87,6 +105,13 @@ table ip {table} {{
   chain quiet {{
     type filter hook output priority filter; policy accept;
     oifname "{bridge}" icmp type redirect drop
+  }}
+}}
+table bridge {table} {{
+  chain apart {{
+    type filter hook prerouting priority dstnat; policy accept;
+    ether daddr {others} ether daddr != {own} drop
+    iifname "hl*" ether type != arp meta pkttype {{ broadcast, multicast }} drop
   }}
 }}
 """

@@ -23,6 +23,7 @@ class Surroundings:
     pod_ip: str
     # The ConfigMaps and Secrets that the container names; None: there is none of that name.
     contents: Mapping[Reference, Content | None] = field(default_factory=dict, repr=False)
+    services: Mapping[str, str] = field(default_factory=dict, repr=False)  # servicelinks.py
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:
@@ -54,8 +55,8 @@ def expand_all(texts: Iterable[str], known: Mapping[str, str]) -> tuple[str, ...
 
 
 def environment(container: Container, pod: Pod, around: Surroundings) -> dict[str, str]:
-    """All variables: those of envFrom, then, over them, those of env, in order. Raises ConfigError."""
-    known: dict[str, str] = {}
+    """All variables: of services, over them those of envFrom, then those of env, in order. Raises ConfigError."""
+    known = dict(around.services)
     for source in container.envFrom:
         known |= _all_of(source, pod, around)[0]
     for variable in container.env:

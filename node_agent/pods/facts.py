@@ -26,6 +26,8 @@ class NodeFacts:
     ip: str = "127.0.0.1"
     allocatable: Mapping[str, str] = field(default_factory=dict)  # cpu, memory, …: quantities
     resolv_conf: str = ""  # the node's own, for pods
+    name_server: str = ""  # the cluster's, as its pods reach it; empty: there is none
+    cluster_domain: str = "cluster.local"
 
 
 def field_value(

@@ -38,7 +38,7 @@ from node_agent.pods.memory import MOUNT_ERROR, Memory, Problem
 from node_agent.pods.plan import pod_grace
 from node_agent.pods.publisher import StatusPublisher
 from node_agent.pods.sandboxspec import host_ports, sandbox_spec
-from node_agent.pods.seams import Events, PodNetwork
+from node_agent.pods.seams import NO_SERVICES, Events, PodNetwork, Routes, Services
 from node_agent.pods.starting import Starter
 from node_agent.pods.view import View
 from node_agent.probes.check import Subject
@@ -67,6 +67,8 @@ class Tools:
     disk: PodDisk
     node: NodeFacts
     config: ConfigSource
+    routes: Routes
+    services: Services = NO_SERVICES
 
 
 @dataclass
@@ -82,7 +84,13 @@ class Hands:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._starter = Starter(
-            tools.runtime, tools.volumes, tools.images, tools.events, tools.node, tools.config
+            tools.runtime,
+            tools.volumes,
+            tools.images,
+            tools.events,
+            tools.node,
+            tools.config,
+            tools.services,
         )
 
     async def carry_out(self, action: Action, case: Case) -> None:
@@ -193,6 +201,8 @@ class Hands:
     async def _end_all(self, grace: float, case: Case) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace
+        if case.memory.deleted and not case.memory.vanished and grace > 0:
+            await self._tools.routes.left(case.view.pod, grace)
         try:
             for group in order(case.view):
                 left = max(0.0, deadline - loop.time())

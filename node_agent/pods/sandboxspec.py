@@ -3,13 +3,12 @@
 https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 """
 
-from collections.abc import Iterable
-
+from node_agent.network.dns.resolvconf import Resolving, of_cluster, parse
 from node_agent.network.rules import HostPort
 from node_agent.pods.containerspec import hostname_of
 from node_agent.pods.facts import NodeFacts
 from node_agent.runtime.model import Namespaces, SandboxSpec
-from proto.v1.pod_pb2 import Pod, PodDNSConfig
+from proto.v1.pod_pb2 import Pod
 
 _HOSTS_HEAD = """\
 # Written by the node's agent: changes are lost with the pod.
@@ -20,8 +19,6 @@ ff00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
-DOMAIN = "cluster.local"
-MOST_NAMESERVERS = 3  # the resolver library reads no more
 
 
 def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpec:
@@ -32,22 +29,26 @@ def sandbox_spec(pod: Pod, attempt: int, ip: str, node: NodeFacts) -> SandboxSpe
         pod_name=meta.name,
         pod_namespace=meta.namespace,
         attempt=attempt,
-        hostname=full_name_of(pod) if spec.setHostnameAsFQDN else hostname_of(pod),
+        hostname=full_name_of(pod, node.cluster_domain)
+        if spec.setHostnameAsFQDN
+        else hostname_of(pod),
         ip=ip,
         namespaces=Namespaces(
             spec.hostNetwork, spec.hostPID, spec.hostIPC, spec.shareProcessNamespace
         ),
         sysctls={s.name: s.value for s in spec.securityContext.sysctls},
         resolv_conf=resolv_conf(pod, node),
-        hosts=None if spec.hostNetwork and not spec.hostAliases else hosts(pod, ip),
+        hosts=None
+        if spec.hostNetwork and not spec.hostAliases
+        else hosts(pod, ip, node.cluster_domain),
         labels=dict(meta.labels),
     )
 
 
-def full_name_of(pod: Pod) -> str:
+def full_name_of(pod: Pod, domain: str) -> str:
     """The host name with its domain; a pod without a subdomain has none."""
     name, subdomain = hostname_of(pod), pod.spec.subdomain
-    return f"{name}.{subdomain}.{pod.metadata.namespace}.svc.{DOMAIN}" if subdomain else name
+    return f"{name}.{subdomain}.{pod.metadata.namespace}.svc.{domain}" if subdomain else name
 
 
 def host_ports(pod: Pod, ip: str) -> list[HostPort]:
@@ -64,11 +65,11 @@ def host_ports(pod: Pod, ip: str) -> list[HostPort]:
     ]
 
 
-def hosts(pod: Pod, ip: str) -> str:
+def hosts(pod: Pod, ip: str, domain: str) -> str:
     """The text of /etc/hosts."""
     text = _HOSTS_HEAD
     if ip:
-        names = dict.fromkeys((full_name_of(pod), hostname_of(pod)))
+        names = dict.fromkeys((full_name_of(pod, domain), hostname_of(pod)))
         text += "\t".join((ip, *names)) + "\n"
     for alias in pod.spec.hostAliases:
         text += f"{alias.ip}\t{chr(9).join(alias.hostnames)}\n"
@@ -76,43 +77,18 @@ def hosts(pod: Pod, ip: str) -> str:
 
 
 def resolv_conf(pod: Pod, node: NodeFacts) -> str:
-    """The text of /etc/resolv.conf: the node's, unless the pod has its own; what it adds comes after."""
-    base = "" if pod.spec.dnsPolicy == "None" else node.resolv_conf
-    servers, searches, options = _parse(base)
-    wanted = pod.spec.dnsConfig
-    servers = _unique([*servers, *wanted.nameservers])[:MOST_NAMESERVERS]
-    searches = _unique([*searches, *wanted.searches])
-    lines = [f"nameserver {server}" for server in servers]
-    if searches:
-        lines.append(f"search {' '.join(searches)}")
-    merged = _options(options, wanted)
-    if merged:
-        lines.append(f"options {' '.join(merged)}")
-    return "".join(f"{line}\n" for line in lines)
+    """The text of /etc/resolv.conf, by the pod's dnsPolicy; what its dnsConfig adds comes after."""
+    return _resolving(pod, node).with_config(pod.spec.dnsConfig).text()
 
 
-def _parse(text: str) -> tuple[list[str], list[str], list[str]]:
-    servers: list[str] = []
-    searches: list[str] = []
-    options: list[str] = []
-    for line in text.splitlines():
-        word, *rest = line.split("#", 1)[0].split() or [""]
-        if word == "nameserver":
-            servers += rest[:1]
-        elif word in ("search", "domain"):
-            searches = rest  # the last one counts
-        elif word == "options":
-            options += rest
-    return servers, searches, options
-
-
-def _options(options: list[str], wanted: PodDNSConfig) -> list[str]:
-    """The pod's option replaces the node's of the same name."""
-    merged = {o.partition(":")[0]: o for o in options}
-    for option in wanted.options:
-        merged[option.name] = f"{option.name}:{option.value}" if option.value else option.name
-    return list(merged.values())
-
-
-def _unique(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))
+def _resolving(pod: Pod, node: NodeFacts) -> Resolving:
+    """ClusterFirst means Default for a pod in the node's own network; it can say that it means it nevertheless."""
+    policy, nodes_own = pod.spec.dnsPolicy, parse(node.resolv_conf)
+    if policy == "None":
+        return Resolving()
+    clusters = policy == "ClusterFirstWithHostNet" or (
+        policy in ("ClusterFirst", "") and not pod.spec.hostNetwork
+    )
+    if not clusters or not node.name_server:
+        return nodes_own
+    return of_cluster(pod.metadata.namespace, node.cluster_domain, node.name_server, nodes_own)

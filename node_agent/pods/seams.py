@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from node_agent.network.rules import HostPort
+from proto.v1.pod_pb2 import Pod
 
 
 class PodNetwork(Protocol):
@@ -34,6 +35,23 @@ class PodNetwork(Protocol):
         """Unwire it and give the address back; no-op when gone."""
 
 
+class Routes(Protocol):
+    """The ways that lead to a pod: what all nodes' kernels do with connections to services."""
+
+    async def left(self, pod: Pod, grace: float) -> None:
+        """Until no kernel leads new connections to the pod, which is to end, any more.
+
+        Returns after some seconds in any case, and before the grace period (seconds) is over. Never fails.
+        """
+
+
+class NoRoutes:
+    """Where no kernel leads anything."""
+
+    async def left(self, pod: Pod, grace: float) -> None:
+        """At once."""
+
+
 class Events(Protocol):
     """Where people are told what happens: api.recorder.Recorder."""
 
@@ -47,3 +65,21 @@ class Events(Protocol):
         field_path: str = "",
     ) -> None:
         """Never fails, never waits."""
+
+
+class Services(Protocol):
+    """What a container is told of the Services."""
+
+    async def variables(self, pod: Pod) -> dict[str, str]:
+        """For a container that starts now. Raises ConfigError: nobody knows the services yet."""
+        ...
+
+
+class NoServices:
+    """For nodes on which nothing runs."""
+
+    async def variables(self, pod: Pod) -> dict[str, str]:
+        return {}
+
+
+NO_SERVICES = NoServices()

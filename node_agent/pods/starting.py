@@ -17,7 +17,7 @@ from node_agent.pods.facts import ConfigError, NodeFacts
 from node_agent.pods.hooks import run_hook
 from node_agent.pods.images import ImageKeeper, ImageProblem, Say
 from node_agent.pods.memory import CONFIG_ERROR, Memory, Problem
-from node_agent.pods.seams import Events
+from node_agent.pods.seams import NO_SERVICES, Events, Services
 from node_agent.pods.security import check_non_root
 from node_agent.pods.view import View
 from node_agent.probes.check import Subject
@@ -46,6 +46,7 @@ class Starter:
     events: Events
     node: NodeFacts
     config: ConfigSource
+    services: Services = NO_SERVICES
 
     async def start(self, action: Start, view: View, memory: Memory) -> None:
         """What fails is noted in `memory.problems`. Raises RuntimeFailure when the runtime itself fails."""
@@ -106,7 +107,8 @@ class Starter:
             raise RuntimeUnavailable(f"pod {pod.metadata.name} has no sandbox any more")
         named = of_container(container, pod.metadata.namespace)
         contents = await self.config.contents(named) if named else {}
-        around = Surroundings(self.node, sandbox.ip, contents)
+        links = await self.services.variables(pod)
+        around = Surroundings(self.node, sandbox.ip, contents, links)
         env = environment(container, pod, around)
         for source, keys in skipped(container, pod, around):
             told = (

@@ -436,3 +436,45 @@ class IPBlock(_message.Message):
     EXCEPT_FIELD_NUMBER: _ClassVar[int]
     cidr: str
     def __init__(self, cidr: _Optional[str] = ..., **kwargs) -> None: ...
+
+class PeerSlice(_message.Message):
+    __slots__ = ("apiVersion", "kind", "metadata", "peers", "addresses")
+    APIVERSION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    apiVersion: str
+    kind: str
+    metadata: _meta_pb2.ObjectMeta
+    peers: PeerSelector
+    addresses: _containers.RepeatedCompositeFieldContainer[PeerAddress]
+    def __init__(self, apiVersion: _Optional[str] = ..., kind: _Optional[str] = ..., metadata: _Optional[_Union[_meta_pb2.ObjectMeta, _Mapping]] = ..., peers: _Optional[_Union[PeerSelector, _Mapping]] = ..., addresses: _Optional[_Iterable[_Union[PeerAddress, _Mapping]]] = ...) -> None: ...
+
+class PeerSelector(_message.Message):
+    __slots__ = ("namespace", "namespaceSelector", "podSelector")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACESELECTOR_FIELD_NUMBER: _ClassVar[int]
+    PODSELECTOR_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    namespaceSelector: _meta_pb2.LabelSelector
+    podSelector: _meta_pb2.LabelSelector
+    def __init__(self, namespace: _Optional[str] = ..., namespaceSelector: _Optional[_Union[_meta_pb2.LabelSelector, _Mapping]] = ..., podSelector: _Optional[_Union[_meta_pb2.LabelSelector, _Mapping]] = ...) -> None: ...
+
+class PeerAddress(_message.Message):
+    __slots__ = ("ip", "ports")
+    IP_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    ip: str
+    ports: _containers.RepeatedCompositeFieldContainer[PeerPort]
+    def __init__(self, ip: _Optional[str] = ..., ports: _Optional[_Iterable[_Union[PeerPort, _Mapping]]] = ...) -> None: ...
+
+class PeerPort(_message.Message):
+    __slots__ = ("name", "protocol", "port")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    protocol: str
+    port: int
+    def __init__(self, name: _Optional[str] = ..., protocol: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...

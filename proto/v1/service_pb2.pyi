@@ -208,6 +208,32 @@ class ReportMetricsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RulesReport(_message.Message):
+    __slots__ = ("node", "version")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    version: int
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ReportRulesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AwaitRulesRequest(_message.Message):
+    __slots__ = ("version", "timeoutMilliseconds")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUTMILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    timeoutMilliseconds: int
+    def __init__(self, version: _Optional[int] = ..., timeoutMilliseconds: _Optional[int] = ...) -> None: ...
+
+class AwaitRulesResponse(_message.Message):
+    __slots__ = ("behind",)
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    behind: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, behind: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class VersionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -286,8 +286,35 @@ def test_a_file_that_went_wrong_is_not_taken(
             await until(lambda: "encryption_configuration_refused" in caplog.text)
             assert keeper.configuration is before
             await running.client.create(secret())
-            keyfile.write(path, configuration(key("next")))
-            await until(lambda: keeper.configuration == configuration(key("next")))
+            mended = configuration(key("next"), *before.rules[0].keys)
+            keyfile.write(path, mended)
+            await until(lambda: keeper.configuration == mended)
+            following.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_file_without_a_key_that_is_needed_is_not_taken(tmp_path: Path) -> None:
+    """An old copy of the file, put back after a rotation: the new key is in no file any more, but the server has it."""
+
+    async def main() -> None:
+        path = tmp_path / "encryption.yaml"
+        async with world(MemoryStore(), path) as (running, keeper), asyncio.TaskGroup() as tasks:
+            await running.client.create(secret())
+            old = path.read_text()
+            await rotate(keeper)
+            new, used = path.read_text(), keeper.configuration
+            following = tasks.create_task(keeper.follow(look=0.01))
+            path.write_text(old)
+            await until(lambda: "lacks keys that 1 objects need" in keeper.refused)
+            assert keeper.configuration is used
+            assert await secrets(running)
+            kept = tmp_path / "encryption.yaml.last"
+            assert kept.read_text() == new
+            assert kept.stat().st_mode & 0o077 == 0
+            keyfile.write(path, used)
+            await until(lambda: not keeper.refused)
+            assert not (await keeper.census()).lost
             following.cancel()
 
     asyncio.run(main())

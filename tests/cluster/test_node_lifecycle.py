@@ -293,3 +293,26 @@ def test_a_pod_that_is_deleted_before_its_time_is_not_announced_any_more() -> No
         assert await seconds(world.until(lambda: all_on(machines, {"n1"}, 4))) < 30
 
     fail(story, "n0", "n1")
+
+
+def test_a_node_that_is_deleted_while_its_agent_lives_is_there_again_before_its_pods_are_given_up() -> (
+    None
+):
+    async def story(machines: Machines) -> None:
+        world = machines.world
+        await spread(machines)
+        names = {each.metadata.name for each in await machines.on("n0")}
+        before = await machines.node("n0")
+        await world.client.delete(Node, "n0")
+
+        async def again() -> bool:
+            if await machines.ready("n0") != "True":
+                return False
+            return (await machines.node("n0")).metadata.uid != before.metadata.uid
+
+        assert await seconds(world.until(again)) < 5
+        assert (await machines.node("n0")).spec.podCIDR == before.spec.podCIDR
+        await asyncio.sleep(120)
+        assert {each.metadata.name for each in await machines.on("n0")} == names
+
+    fail(story, "n0", "n1")

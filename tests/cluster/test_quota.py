@@ -20,6 +20,7 @@ from control_plane.store.open import open_store
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.limits_pb2 import LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota
 from proto.v1.meta_pb2 import ObjectMeta
+from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 from tests.apiserver import nothing_left, pod, serving
 
@@ -289,3 +290,36 @@ def test_every_place_is_given_away_once(tmp_path: Any) -> None:
             await store.close()
 
     asyncio.run(whole())
+
+
+def test_services_are_counted_by_what_they_take() -> None:
+    async def scenario(client: Client) -> None:
+        wanted = {"services": 3, "services.nodeports": 2, "services.loadbalancers": 1}
+        made = limited()
+        made.spec.hard.update({name: str(count) for name, count in wanted.items()})
+        await client.create(made)
+
+        def service(name: str, type: str, ports: int = 1) -> Service:
+            made = Service(metadata=ObjectMeta(name=name, namespace="default"))
+            made.spec.type = type
+            for number in range(80, 80 + ports):
+                made.spec.ports.add(name=f"p{number}", port=number)
+            return made
+
+        await client.create(service("balanced", "LoadBalancer"))
+        await client.create(service("plain", "ClusterIP", 5))
+        told = await attempt(client.create(service("wide", "NodePort", 2)))
+        assert "requested: services.nodeports=2,used: services.nodeports=1" in told.replace(
+            ", ", ","
+        )
+        told = await attempt(client.create(service("second", "LoadBalancer")))
+        assert "services.loadbalancers=1" in told
+        patch = {"spec": {"type": "NodePort"}}
+        told = await attempt(client.patch(Service, "plain", "default", patch, patch_type="merge"))
+        assert "services.nodeports" in told
+        await client.delete(Service, "balanced", "default")
+        await uses(client, services="1", services_nodeports="0", services_loadbalancers="0")
+        await client.create(service("wide", "NodePort", 2))
+        assert (await used(client))["services.nodeports"] == "2"
+
+    run(scenario)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from tests.addresses import pod_range
+from tests.addresses import pod_range, service_range
 from tests.e2e import forked
 
 LONG = 60  # seconds after which something is broken, and not only slow
@@ -87,7 +87,8 @@ def cluster(folder: Path, *options: str) -> Iterator[Cli]:
     """A cluster of its own, gone at the end with all that it started."""
     cli = Cli(folder)
     try:
-        cli.ok("up", "--port=0", f"--pod-cidr={pod_range()}", *options)
+        ranges = (f"--pod-cidr={pod_range()}", f"--service-cidr={service_range()}")
+        cli.ok("up", "--port=0", *ranges, *options)
         yield cli
     finally:
         cli.ok("down", "--wipe", "--yes")

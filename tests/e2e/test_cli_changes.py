@@ -302,3 +302,49 @@ def test_edit_opens_again_after_an_error(cli: Cli, tmp_path: Path) -> None:
     assert "no valid changes were saved" in said
     assert 'unknown field; did you mean "image"?' in log.read_text()
     Path(said.rpartition(" ")[2].strip()).unlink()  # the user's text, which is kept
+
+
+def test_diff_of_what_comes_together(cli: Cli) -> None:
+    """Nothing of it is there yet: neither the namespace, nor the account, nor the role."""
+    said = cli.run("diff", "-f", "-", stdin=TOGETHER)
+    assert said.code == 1, said.err
+    assert "+  serviceAccountName: robot" in said.out
+    assert "+  name: reads" in said.out
+    assert "+  name: late" in said.out
+    assert "correct-horse" not in said.out + said.err
+    cli.fails("get", "serviceaccount", "robot")
+    alone = TOGETHER.split("---")[1]
+    assert "serviceaccount" in cli.fails("diff", "-f", "-", stdin=alone, code=2)
+
+
+TOGETHER = """apiVersion: v1
+kind: ServiceAccount
+metadata: {name: robot}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: runs}
+spec:
+  serviceAccountName: robot
+  containers: [{name: a, image: "helmling/hello:v1"}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reads}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: jane}]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: late}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: late}
+stringData: {password: correct-horse}
+"""

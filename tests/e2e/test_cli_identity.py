@@ -69,8 +69,12 @@ def test_a_denied_request_stays_denied(hollow: Cli) -> None:
 
 
 def test_join_tokens(hollow: Cli) -> None:
-    token = hollow.ok("token", "create", "--ttl=1h", "--description=under the desk").out.strip()
+    made = hollow.ok("token", "create", "--ttl=1h", "--description=under the desk")
+    token = made.out.strip()
     assert token.startswith("HL1")
+    assert f" --token={token}\n" in made.err, (
+        "the line for the other machine, beside what a script reads"
+    )
     listed = hollow.ok("token", "list").out
     name, _, secret = token.rpartition("::")[2].partition(".")
     assert name in listed

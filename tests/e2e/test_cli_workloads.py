@@ -243,6 +243,24 @@ def test_set_env_from_a_secret_and_back(cli: Cli) -> None:
     cli.ok("delete", which, "secret/keys", "configmap/keys")
 
 
+def test_get_a_part_of_an_object(cli: Cli) -> None:
+    cli.ok("create", "deployment", "parts", "--image=helmling/hello:v1", "--replicas=0")
+    part = ("get", "deployment/parts", "--subresource=scale")
+    assert [line.split() for line in cli.ok(*part).lines()] == [
+        ["NAME", "DESIRED", "AVAILABLE"],
+        ["parts", "0", "0"],
+    ]
+    assert cli.ok(*part, "-o", "json").json()["kind"] == "Scale"
+    assert cli.ok("get", "deploy", "parts", "--subresource=status").lines()[1].split()[0] == "parts"
+    for words, told in (
+        (("deploy", "parts", "--subresource=spec"), 'invalid subresource value: "spec"'),
+        (("deploy", "--subresource=scale"), "--subresource is of objects that are named"),
+        (("configmap/kube-root-ca.crt", "--subresource=scale"), "Error from server"),
+    ):
+        assert told in cli.fails("get", *words)
+    cli.ok("delete", "deployment/parts")
+
+
 def test_set_serviceaccount_and_subject(cli: Cli) -> None:
     cli.ok("create", "deployment", "who", "--image=helmling/hello:v1", "--replicas=0")
     said = cli.ok("set", "serviceaccount", "deployment/who", "robot").out

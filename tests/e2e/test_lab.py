@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cli.lab import record
 from tests.lab import TestLab, running
 from tests.waiting import eventually
 
@@ -21,6 +23,12 @@ def routes(lab: TestLab, node: str) -> dict[str, str]:
 
 def address_of(lab: TestLab, node: str) -> str:
     return str(lab.plan.machine(node).address.ip)
+
+
+def renewals(lab: TestLab) -> dict[str, str]:
+    """When each node has said last that it lives."""
+    leases = lab.get("leases", "-n", "kube-node-lease")["items"]
+    return {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in leases}
 
 
 def cidr_of(lab: TestLab, node: str) -> str:
@@ -149,8 +157,41 @@ def test_dockers_own_containers_are_not_disturbed_nor_do_they_disturb(lab: TestL
         lab.inside("n2", "docker", "kill", "own")
 
 
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
+
+
+def test_a_service_leads_from_every_machine_to_pods_on_all(lab: TestLab) -> None:
+    lab.ok("create", "deployment", "web", "--image=helmling/hello:v1", "--replicas=3")
+    lab.apply(SERVICE)
+    lab.ok("rollout", "status", "deploy/web", "--timeout=120s")
+    address = lab.get("service", "web")["spec"]["clusterIP"]
+    pods = {pod.name for pod in lab.pods("web")}
+    for node in ("n1", "n2", "n3"):
+        seen: set[str] = set()
+
+        def all_answer(node: str = node, seen: set[str] = seen) -> bool:
+            ask = f"for i in $(seq 20); do curl -s -m 3 http://{address}/; done; true"
+            lines = lab.inside(node, "sh", "-c", ask).splitlines()
+            seen.update(
+                line.split()[2].rstrip(",") for line in lines if line.startswith("hello from")
+            )
+            return seen == pods
+
+        eventually(all_answer)
+    told = (lab.folder / "n3" / "agent.log").read_text()
+    assert "table_changed_by_others" not in told, (
+        "it knows its own changes, in a process namespace, too"
+    )
+    lab.ok("delete", "service", "web")
+
+
 def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> None:
-    asking, ip = a_pair(lab)
+    _, ip = a_pair(lab)
     script = f"for i in $(seq 100); do printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {ip} 80 | grep -c '200 OK'; done"
     inside = lab.inside(
         "n1", "docker", "ps", "-q", "--filter", "label=helmling.dev/container=app"
@@ -162,8 +203,13 @@ def test_pods_go_on_without_agent_and_without_control_plane(lab: TestLab) -> Non
     answers = lab.inside("n1", "docker", "exec", inside[0], "sh", "-c", script)
     assert answers.split() == ["1"] * 100
     lab.power("start", "server")
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    eventually(lambda: all(moment > since for moment in renewals(lab).values()))
     eventually(lambda: lab.ready() == {"n1", "n2", "n3"})
-    assert lab.reaches(asking, ip)
+    after = lab.pod_on(
+        "n2", "after"
+    )  # the two may have been given up, if their agents took long to come back
+    eventually(lambda: lab.succeeds("n1", "curl", "-sf", "-m", "5", f"http://{after.ip}/"))
 
 
 def test_a_node_that_is_deleted_takes_its_routes_along(lab: TestLab) -> None:
@@ -174,6 +220,20 @@ def test_a_node_that_is_deleted_takes_its_routes_along(lab: TestLab) -> None:
     lab.power("start", "--wipe", "n3")
     eventually(lambda: routes(lab, "n1") == wanted(lab, "n1"))
     assert lab.pod_on("n3", "new").ready
+
+
+def test_a_node_that_is_deleted_while_it_lives_comes_again_with_its_range(lab: TestLab) -> None:
+    asking, ip = a_pair(lab)
+    before = lab.nodes()["n2"]["metadata"]["uid"], cidr_of(lab, "n2")
+    lab.ok("delete", "node", "n2")
+
+    def again() -> bool:
+        there = lab.nodes()
+        return "n2" in lab.ready() and there["n2"]["metadata"]["uid"] != before[0]
+
+    eventually(again)
+    assert cidr_of(lab, "n2") == before[1]
+    eventually(lambda: lab.reaches(asking, ip))
 
 
 def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) -> None:
@@ -189,12 +249,17 @@ def test_what_is_asked_for_wrongly_is_explained(lab: TestLab, tmp_path: Path) ->
         (("up", f"--data-dir={tmp_path}", mine), f"has its folder at {lab.folder}"),
         (("exec", "n1", mine), "expected: helmling lab exec NODE -- COMMAND"),
         (("exec", "n1", mine, "--wipe", "--", "true"), "unknown flag: --wipe"),
-        (("load", "no/such:image", mine), "the host's engine has no such image"),
+        (("load", "no/such:image", mine), "no such image to copy"),
     ):
         assert told in cli.fails("lab", *words), words
     lab.power("kill", "n3")
     assert "n3 has no power: helmling lab start n3" in cli.fails("lab", "partition", "n3", mine)
     assert "n3 has no power" in cli.fails("lab", "exec", "n3", mine, "--", "true")
+
+
+def test_to_end_a_lab_that_is_not_there_is_no_failure_and_leaves_nothing(lab: TestLab) -> None:
+    assert lab.cli.ok("lab", "down", "--name=nowhere").out == 'There is no lab "nowhere".\n'
+    assert not record.lock_of("nowhere").exists()
 
 
 def test_up_again_makes_what_is_missing_and_exec_tells_how_it_ended(lab: TestLab) -> None:

@@ -9,17 +9,14 @@ The last tests play in the machine's own namespace, beside the real Docker rules
 """
 
 import asyncio
-import ctypes
-import os
 import re
 import socket
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -30,41 +27,11 @@ from node_agent.network.rules import HostPort
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.interface import SandboxSpec
 from tests.local_images import have_local_images
+from tests.namespaces import command, inside
 
 pytestmark = [pytest.mark.root, pytest.mark.docker]
-T = TypeVar("T")
 DEADLINE = 60.0  # seconds; generous, nothing here is a measurement
-CLONE_NEWNET = 0x40000000
 OWN = "/proc/self/ns/net"
-
-
-def inside(netns: str, do: Callable[[], T]) -> T:
-    """Run it in a thread that is in the namespace; sockets made there stay there."""
-    result: list[T] = []
-    trouble: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            descriptor = os.open(netns, os.O_RDONLY)
-            try:
-                libc = ctypes.CDLL(None, use_errno=True)
-                assert libc.setns(descriptor, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            finally:
-                os.close(descriptor)
-            result.append(do())
-        except BaseException as error:
-            trouble.append(error)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    if trouble:
-        raise trouble[0]
-    return result[0]
-
-
-def command(*words: str) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
 def state() -> str:

@@ -1,5 +1,6 @@
 """The small pure parts: environment, resources, security, names, admission, counting."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,16 +198,65 @@ def test_run_as_non_root(user: int | None, image_user: str, words: str) -> None:
     return None
 
 
-def test_name_lookup_and_hosts() -> None:
-    """dnsConfig adds to the node's; None has only its own; aliases are appended."""
-    made = pod(dnsConfig={"nameservers": ["1.1.1.1"], "options": [{"name": "ndots", "value": "2"}]})
-    assert resolv_conf(made, NODE) == (
-        "nameserver 9.9.9.9\nnameserver 1.1.1.1\nsearch x\noptions ndots:2\n"
+IN_CLUSTER = replace(NODE, name_server="10.96.0.10", cluster_domain="lab.example")
+NODES = "nameserver 9.9.9.9\nsearch x\n"
+CLUSTERS = (
+    "nameserver 10.96.0.10\nsearch default.svc.lab.example svc.lab.example lab.example x\n"
+    "options ndots:5\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({}, CLUSTERS),
+        ({"dnsPolicy": "ClusterFirst"}, CLUSTERS),
+        ({"dnsPolicy": "ClusterFirst", "hostNetwork": True}, NODES),
+        ({"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": True}, CLUSTERS),
+        ({"dnsPolicy": "ClusterFirstWithHostNet"}, CLUSTERS),
+        ({"dnsPolicy": "Default"}, NODES),
+        ({"dnsPolicy": "None"}, ""),
+    ],
+)
+def test_whom_a_pod_asks_for_names(spec: dict[str, Any], text: str) -> None:
+    """By its dnsPolicy (S#88)."""
+    assert resolv_conf(pod(**spec), IN_CLUSTER) == text
+
+
+def test_what_a_pod_adds() -> None:
+    """Servers and domains come after, an option replaces one of its name; a line has its limits."""
+    config = {
+        "nameservers": ["1.1.1.1", "1.1.1.2", "1.1.1.3"],
+        "searches": ["x", "y"],
+        "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}],
+    }
+    assert resolv_conf(pod(dnsConfig=config), IN_CLUSTER) == (
+        "nameserver 10.96.0.10\nnameserver 1.1.1.1\nnameserver 1.1.1.2\n"
+        "search default.svc.lab.example svc.lab.example lab.example x y\n"
+        "options ndots:2 edns0\n"
     )
-    made.spec.dnsPolicy = "None"
-    assert resolv_conf(made, NODE) == "nameserver 1.1.1.1\noptions ndots:2\n"
-    made.spec.hostAliases.add(ip="1.2.3.4", hostnames=["a", "b"])
-    assert hosts(made, "10.0.0.2").endswith("10.0.0.2\tweb\n1.2.3.4\ta\tb\n")
+    made = pod(dnsPolicy="None", dnsConfig=config)
+    assert resolv_conf(made, IN_CLUSTER).startswith("nameserver 1.1.1.1\n")
+    many = pod(dnsPolicy="None", dnsConfig={"searches": [f"d{n}" for n in range(40)]})
+    assert len(resolv_conf(many, IN_CLUSTER).split()) == 1 + 32
+    long = pod(dnsPolicy="None", dnsConfig={"searches": [f"{n:04}{'x' * 196}" for n in range(20)]})
+    assert len(resolv_conf(long, IN_CLUSTER)) == len("search ") + 10 * 201
+
+
+def test_a_node_without_a_name_server() -> None:
+    """Pods ask whom the node asks."""
+    assert resolv_conf(pod(), NODE) == NODES
+
+
+def test_names_in_the_hosts_file() -> None:
+    """The pod's own, in full where it has a subdomain; aliases are appended."""
+    made = pod(
+        hostname="a", subdomain="db", hostAliases=[{"ip": "1.2.3.4", "hostnames": ["b", "c"]}]
+    )
+    text = hosts(made, "10.0.0.2", "lab.example")
+    assert text.endswith("10.0.0.2\ta.db.default.svc.lab.example\ta\n1.2.3.4\tb\tc\n")
+    made.spec.setHostnameAsFQDN = True
+    assert sandbox_spec(made, 0, "10.0.0.2", IN_CLUSTER).hostname == "a.db.default.svc.lab.example"
 
 
 def test_host_ports_lead_to_the_pod() -> None:
@@ -307,10 +357,10 @@ def test_small_files_change_all_at_once(tmp_path: Path) -> None:
 def test_a_pod_of_a_subdomain_knows_its_full_name() -> None:
     pod = Pod()
     pod.metadata.name, pod.metadata.namespace = "db-0", "shop"
-    assert "10.0.0.7\tdb-0\n" in hosts(pod, "10.0.0.7")
+    assert "10.0.0.7\tdb-0\n" in hosts(pod, "10.0.0.7", "cluster.local")
     pod.spec.subdomain = "db"
     full = "db-0.db.shop.svc.cluster.local"
-    assert f"10.0.0.7\t{full}\tdb-0\n" in hosts(pod, "10.0.0.7")
+    assert f"10.0.0.7\t{full}\tdb-0\n" in hosts(pod, "10.0.0.7", "cluster.local")
     assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == "db-0"
     pod.spec.setHostnameAsFQDN = True
     assert sandbox_spec(pod, 0, "10.0.0.7", NODE).hostname == full

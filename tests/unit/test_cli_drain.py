@@ -47,6 +47,16 @@ def test_who_goes(subject: Any, flags: Flags, goes: bool, warning: str, refusal:
     assert choice.refusals == ([f"{refusal}: default/web"] if refusal else [])
 
 
+@pytest.mark.parametrize(("limit", "goes"), [(0.0, True), (900.0, True), (1001.0, False)])
+def test_who_should_have_ended_long_ago_is_passed_over(limit: float, goes: bool) -> None:
+    """--skip-wait-for-delete-timeout: a dead node confirms nothing any more."""
+    ending = pod()
+    ending.metadata.deletionTimestamp.seconds = 1000
+    choice = choose([ending, pod()], Flags(ended_before=limit), lambda namespace, name: True)
+    assert len(choice.pods) == 1 + goes
+    assert not choice.refusals
+
+
 @pytest.mark.parametrize("force", [True, False])
 def test_a_daemonset_that_is_gone(force: bool) -> None:
     choice = choose([pod("DaemonSet")], Flags(force=force), lambda namespace, name: False)

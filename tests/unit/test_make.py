@@ -13,6 +13,7 @@ TARGETS = [
     "down",
     "test",
     "check",
+    "fuzz",
     "bench",
     "proto",
     "clean",
@@ -40,4 +41,4 @@ def test_clean_touches_nothing_but_what_can_be_made_again() -> None:
 def test_setup_refuses_what_it_does_not_know() -> None:
     done = run("scripts/setup.sh", "--dve")
     assert done.returncode == 2
-    assert "usage: scripts/setup.sh [--dev] [--without-engine]" in done.stderr
+    assert "usage: scripts/setup.sh [--dev] [--bench] [--without-engine]" in done.stderr

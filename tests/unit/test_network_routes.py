@@ -6,7 +6,8 @@ import pytest
 
 from api.podranges import PodRange
 from node_agent.network.routes import Peer, Route, Tunnel, hardware_address, peers, ways
-from node_agent.network.routetable import RouteTable, network_number
+from node_agent.network.routetable import RouteTable
+from node_agent.network.tunnel import network_number
 from node_agent.options import Overlay
 from proto.v1.cluster_pb2 import Node, NodeAddress
 

@@ -11,7 +11,10 @@ from api import certificates, clock, jointoken, keyfiles, signers
 from api.certificates import BadCertificate
 from api.identities import agent_host
 from api.keyfiles import Pair
+from control_plane import main as control_plane
+from control_plane.apiserver.allocation.ranges import Ranges, read_network
 from control_plane.controllers.certificates.judge import judge, wanted
+from control_plane.main import Options
 from control_plane.pki.authority import Authority, Wanted
 from control_plane.pki.keeper import CannotTrust, Keeper
 from proto.v1.certificates_pb2 import CertificateSigningRequest
@@ -60,7 +63,7 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
 def test_the_server_is_known_by_all_its_names(tmp_path: Path) -> None:
     Keeper(tmp_path, ["10.0.0.7", "cp.example"])
     names = certificates.hosts_in(certificates.read(shown(tmp_path).certificate).extensions)
-    assert {"127.0.0.1", "::1", "localhost", "kubernetes.default.svc", "10.96.0.1"} < set(names)
+    assert {"127.0.0.1", "::1", "localhost"} < set(names)
     assert {"10.0.0.7", "cp.example"} < set(names)
 
 
@@ -255,3 +258,11 @@ def test_a_join_token_is_one_string() -> None:
 def test_half_a_token_is_refused(text: str) -> None:
     with pytest.raises(jointoken.BadToken, match="copied whole"):
         jointoken.parse(text)
+
+
+def test_pods_know_the_server_by_the_service_kubernetes() -> None:
+    ranges = Ranges(read_network("10.77.0.0/24"))
+    names = control_plane._names(Options(ranges=ranges, cluster_domain="lab.internal"))
+    assert {"10.77.0.1", "kubernetes.default.svc", "kubernetes.default.svc.lab.internal"} < set(
+        names
+    )

@@ -31,6 +31,9 @@ class Ranges:
         return Ports(self.node_ports)
 
 
+DEFAULT = Ranges()
+
+
 def read_network(text: str) -> Network:
     """Raises ValueError with what is wrong, for people."""
     network = Network(text)

@@ -72,6 +72,8 @@ REQUESTS: Mapping[str, Callable[[Any], Attributes] | None] = {
     "Version": lambda _: of_path("/version"),
     "Batch": None,
     "ReportMetrics": None,
+    "ReportRules": None,
+    "AwaitRules": None,
 }
 ITEMS: Mapping[str, str] = {
     "create": "Create",

@@ -1,9 +1,9 @@
 """What a node may do: what its own pods need, and no more (S#33).
 
 A node is a machine that somebody may break into. What it can read then should be what lies on it anyway: the pods that
-are bound to it, and the Secrets, ConfigMaps and ServiceAccounts which these name. The graph behind that follows the
-pods of the watch cache. A reference counts from the binding to the deletion of the pod, since these fields of a pod
-never change. https://kubernetes.io/docs/reference/access-authn-authz/node/
+are bound to it, and the Secrets, ConfigMaps and ServiceAccounts that these name; and the certificates it shows for
+Ingresses (ingresses.py). The graph behind that follows the pods of the watch cache. A reference counts from the binding
+to the deletion of the pod, since these fields of a pod never change. https://kubernetes.io/docs/reference/access-authn-authz/node/
 """
 
 from collections import Counter
@@ -15,6 +15,7 @@ from api.identities import NODE_PREFIX, NODES
 from api.kinds import Kind
 from api.rbac import Attributes, Rule
 from control_plane.apiserver.authorization.decision import Decision
+from control_plane.apiserver.authorization.ingresses import IngressSecrets
 from control_plane.apiserver.authorization.references import ACCOUNTS, Reference, references
 from control_plane.apiserver.identity import User
 from control_plane.apiserver.stored import Stored
@@ -42,12 +43,13 @@ def _rule(verbs: str, resources: str, group: str = "") -> Rule:
 # What every node may do whatever runs on it. That it is about itself, restriction.py sees to, who sees the object.
 RULES = (
     _rule("create update patch", "nodes nodes/status"),
-    _rule(
-        "get list watch", "nodes"
-    ),  # all: it makes the routes to their pods, as Kubernetes' kube-proxy may
     _rule("create update patch", "events"),
     _rule("create get list watch", "certificatesigningrequests", "certificates.k8s.io"),
-    _rule("get list watch", "services"),
+    # It routes to services and to other nodes' pods, and answers for names; none of it is secret.
+    _rule("get list watch", "services nodes"),
+    _rule("get list watch", "endpointslices", "discovery.k8s.io"),
+    _rule("get list watch", "ingresses ingressclasses networkpolicies", "networking.k8s.io"),
+    _rule("get list watch", "peerslices", "helmling.dev"),
     _rule("create", "tokenreviews", "authentication.k8s.io"),
     _rule("create", "subjectaccessreviews", "authorization.k8s.io"),
 )
@@ -64,7 +66,8 @@ class _Place:
 class Nodes:
     """Owner of the graph. A listener of the watch cache, for pods."""
 
-    def __init__(self) -> None:
+    def __init__(self, ingresses: IngressSecrets | None = None) -> None:
+        self._ingresses = ingresses or IngressSecrets()
         self._pods: dict[str, _Place] = {}  # those that are bound, by their key
         # How many pods of a node need an object. Always the sum of what _pods says.
         self._needs: Counter[tuple[str, Reference]] = Counter()
@@ -106,8 +109,8 @@ class Nodes:
         return place is not None and place.node == node
 
     def needs(self, node: str, reference: Reference) -> bool:
-        """Whether a pod on it names this object."""
-        return (node, reference) in self._needs
+        """Whether a pod on it names this object, or it shows a certificate that this object holds."""
+        return (node, reference) in self._needs or self._ingresses.needs(node, reference)
 
     def decide(self, node: str, asked: Attributes) -> Decision:
         if not asked.path and asked.group == "":

@@ -12,6 +12,7 @@ from proto.v1.network_pb2 import (
     Ingress,
     IngressClass,
     NetworkPolicy,
+    PeerSlice,
     Service,
 )
 
@@ -50,6 +51,17 @@ CLASS_COLUMNS = (
     AGE,
 )
 POLICY_COLUMNS = (NAME, Column("Pod-Selector", description="The pods that it is about."), AGE)
+
+PEERS_COLUMNS = (
+    NAME,
+    Column(
+        "Namespaces",
+        description="The namespace, or the selector of namespaces, of those that are meant.",
+    ),
+    Column("Pod-Selector", description="Which pods of these are meant."),
+    Column("Addresses", description="Where they are."),
+    AGE,
+)
 
 
 def service_row(service: Service, now: datetime) -> Sequence[Cell]:
@@ -118,6 +130,17 @@ def _parameters(ingress_class: IngressClass) -> str:
 def policy_row(policy: NetworkPolicy, now: datetime) -> Sequence[Cell]:
     meta = policy.metadata
     return meta.name, selector_text(policy.spec.podSelector), age(meta.creationTimestamp, now)
+
+
+def peers_row(slice: PeerSlice, now: datetime) -> Sequence[Cell]:
+    meta, peers = slice.metadata, slice.peers
+    return (
+        meta.name,
+        peers.namespace or selector_text(peers.namespaceSelector),
+        selector_text(peers.podSelector),
+        _some([each.ip for each in slice.addresses]) or UNSET,
+        age(meta.creationTimestamp, now),
+    )
 
 
 def _some(texts: Iterable[str]) -> str:

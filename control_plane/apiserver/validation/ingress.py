@@ -5,6 +5,7 @@ import re
 
 from api import names
 from api.errors import Cause
+from api.ingresses import OLD_CLASS
 from control_plane.apiserver.validation import causes, formats, schema
 from proto.v1.network_pb2 import (
     HTTPIngressPath,
@@ -15,7 +16,6 @@ from proto.v1.network_pb2 import (
     IngressServiceBackend,
 )
 
-OLD_CLASS = "kubernetes.io/ingress.class"  # an annotation, from before there was a field
 LONGEST_CONTROLLER = 250  # characters
 # What a path must not contain, and not end with: a proxy and what stands behind it could read it differently.
 _SEQUENCES, _ENDS = ("//", "/./", "/../", "%2f", "%2F"), ("/..", "/.")

@@ -16,7 +16,10 @@ from proto.v1.network_pb2 import (
     NetworkPolicyIngressRule,
     NetworkPolicyPeer,
     NetworkPolicyPort,
+    PeerSlice,
 )
+
+MOST = 100  # addresses in a slice
 
 
 def validate_policy(policy: NetworkPolicy) -> list[Cause]:
@@ -29,6 +32,19 @@ def validate_policy(policy: NetworkPolicy) -> list[Cause]:
     if len(spec.policyTypes) > 2:
         told = "may not specify more than two policyTypes"
         found.append(causes.invalid("spec.policyTypes", list(spec.policyTypes), told))
+    return found
+
+
+def validate_peers(slice: PeerSlice) -> list[Cause]:
+    """Either one namespace or a selector of namespaces; and no more than a slice holds."""
+    found = validate_selector(slice.peers.podSelector, "peers.podSelector")
+    if slice.peers.HasField("namespaceSelector"):
+        found += validate_selector(slice.peers.namespaceSelector, "peers.namespaceSelector")
+        if slice.peers.namespace:
+            told = "may not be specified together with `namespaceSelector`"
+            found.append(causes.forbidden("peers.namespace", told))
+    if len(slice.addresses) > MOST:
+        found.append(causes.too_many("addresses", len(slice.addresses), MOST))
     return found
 
 
