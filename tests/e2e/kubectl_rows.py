@@ -77,7 +77,7 @@ ROWS = (
     Row("edit pod hello", "pod/hello edited", since=29),
     Row("apply -f -", "pod/hello configured", CHANGED, since=29),
     Row("apply -f -", "pod/hello unchanged", CHANGED, since=29),
-    Row("diff -f -", "^$", CHANGED),
+    Row("diff -f -", "^$", CHANGED, since=29),
     Row("apply --dry-run=server -f -", "dry run", CHANGED, since=29),
     Row("apply --server-side -f -", "Server-side apply not available", CHANGED, since=29,
         missing="server-side apply"),
