@@ -1,6 +1,6 @@
 """`make bench`: everything that DESIGN-level figures were promised for, in one run, beside the floor.
 
-    python -m bench [start] [pods] [services] [ingress] [api] [scheduler] [encryption] [workloads] [names]  (all)
+    python -m bench [start] [pods] [services] [ingress] [rollouts] [api] [scheduler] [encryption] [workloads] [names]
 
 Read the ratios. Absolute figures depend on the machine and on who else is using it; the floor was measured on the same
 machine in the same minutes. Goals are printed beside each figure; nothing fails when one is missed.
@@ -24,6 +24,7 @@ from bench import (
     ingress_path,
     names,
     pods,
+    rollout,
     scheduler_load,
     service_path,
     workloads,
@@ -108,6 +109,30 @@ def services() -> None:
     for change in service_path.one_endpoint():
         goal = "≤ 2 ms" if "library" in change.how and "place" in change.how else ""
         shown.add_row(change.how, f"{change.decided_ms:.1f} ms", f"{change.median_ms:.2f} ms", goal)
+    console.print(shown)
+
+
+def rollouts() -> None:
+    """Three machines, ten pods, three rounds of 20,000 requests and more: none may fail."""
+    shown = table(
+        "Rollouts under load, three machines",
+        "way",
+        "round",
+        "rollouts",
+        "requests",
+        "failed",
+        "goal",
+    )
+    for number, one in enumerate(rollout.measure(), start=1):
+        for result in one.results:
+            counts = (str(number), str(one.rollouts), f"{result.requests}", f"{result.failed}")
+            shown.add_row(result.what, *counts, "0")
+        asked, failed = (
+            sum(getattr(each, name) for each in one.results) for name in ("requests", "failed")
+        )
+        shown.add_row(
+            "all", str(number), str(one.rollouts), f"{asked}", f"{failed}", "0 of ≥ 20,000"
+        )
     console.print(shown)
 
 
@@ -233,6 +258,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "pods": pods_beside_docker,
     "services": services,
     "ingress": ingress,
+    "rollouts": rollouts,
     "api": api,
     "scheduler": scheduler,
     "workloads": five_hundred_pods,

@@ -23,3 +23,8 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         gc.enable()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes do not name a test: messages have numbers that are drawn, and all workers must collect the same names."""
+    return argname if isinstance(val, bytes) else None

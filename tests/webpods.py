@@ -22,7 +22,7 @@ def pod_addresses(count: int) -> Iterator[list[str]]:
     try:
         for address in given:
             subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
-        yield given
+        yield list(given)
     finally:
         for address in given:
             subprocess.run(["ip", "address", "delete", f"{address}/32", "dev", "lo"], check=False)

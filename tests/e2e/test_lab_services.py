@@ -1,5 +1,6 @@
 """Services on several machines: found by name across nodes, without a gap in rollouts, and without nodes that are cut off."""
 
+import base64
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,13 +55,13 @@ def ready_nodes(lab: TestLab, name: str) -> set[str]:
 
 
 def asked(lab: TestLab, node: str, url: str, *how: str) -> Answer:
-    """tests/load.py in a machine."""
-    load = (sys.executable, "-m", "tests.load", url, *how)
+    """bench/load.py in a machine."""
+    load = (sys.executable, "-m", "bench.load", url, *how)
     words = ("lab", "exec", f"--name={lab.name}", node, "--", "env", f"PYTHONPATH={ROOT}", *load)
     return lab.cli.run(*words, patience=600)
 
 
-def test_a_guestbook_finds_its_store_by_name_from_every_node(lab: TestLab) -> None:
+def test_a_guestbook_finds_its_store_by_name_from_every_node(lab: TestLab, tmp_path: Path) -> None:
     lab.ok("apply", "-f", str(Path(ROOT, "examples/22-guestbook.yaml")))
     try:
         for name in ("guestbook", "guestbook-store"):
@@ -76,6 +77,17 @@ def test_a_guestbook_finds_its_store_by_name_from_every_node(lab: TestLab) -> No
         for node in ("n1", "n2", "n3"):
             url = f"{node_port(lab, node, 'guestbook')}/store/"
             assert "hello from guestbook-store-" in lab.wget("n1", url)
+        known = tmp_path / "guestbook.crt"
+        secret = lab.get("secret", "guestbook-test")
+        known.write_bytes(base64.b64decode(secret["data"]["tls.crt"]))
+        for node in ("n1", "n2", "n3"):  # whose certificate is checked, and the name in it
+            there = f"guestbook.test:443:{lab.plan.machine(node).address.ip}"
+            curl = ("curl", "-sf", "-m", "10", "--cacert", str(known), "--resolve", there)
+            eventually(
+                lambda curl=curl: lab.succeeds("n1", *curl, "https://guestbook.test/")  # type: ignore[misc]
+            )
+            told = lab.inside("n1", *curl, "https://guestbook.test/store/")
+            assert told.startswith("hello from guestbook-store-")
     finally:
         lab.ok("delete", "-f", str(Path(ROOT, "examples/22-guestbook.yaml")), "--now")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 import pytest
 
+from bench.load import Account, Connection, load
 from node_agent.images import ensure
 from node_agent.images.recipes import PAUSE, hello
 from tests.addresses import service_range
 from tests.e2e.cli_runner import Cli, cluster
-from tests.load import Account, Connection, load
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]

@@ -118,6 +118,7 @@ def test_pointers_that_lead_in_circles() -> None:
         (asked("cluster.local", "AXFR"), wire.REFUSED),
         (bytes(DNSRecord(q=DNSQuestion("version.bind", 16, 3)).pack()), wire.REFUSED),
     ],
+    ids=["cut", "status", "two", "loop", "transfer", "chaos"],  # the packets' numbers are drawn
 )
 def test_questions_that_are_refused(packet: bytes, rcode: int) -> None:
     found = resolver().at_once(packet, 0)
@@ -258,6 +259,7 @@ def test_an_alias_goes_on_elsewhere() -> None:
         (asked("www.example.com"), False),  # a question
         (b"\0\7", False),
     ],
+    ids=["same", "case", "number", "name", "question", "cut"],  # the packets' numbers are drawn
 )
 def test_only_what_repeats_the_question_is_believed(reply: bytes, good: bool) -> None:
     assert answers(asked("www.example.com"), reply) is good

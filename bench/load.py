@@ -1,11 +1,12 @@
 """Requests without a pause, and an account of every single one: for rollouts that must not drop any.
 
-    python -m tests.load http://10.96.0.7/version [--clients 8] [--keep-alive] [--requests 20000 | --seconds 10 | --until FILE]
+    python -m bench.load http://10.96.0.7/version [--clients 8] [--keep-alive] [--host shop.test]
+                         [--requests 20000] [--seconds 10 | --until FILE]
 
-Each client asks again as soon as it is answered. Without keep-alive every request has a connection of its own. With it, a
-connection is used for as long as the server lets it be; if it turns out that the server has closed it before it said
-anything, the request goes out again on a new one, as every HTTP client does it (RFC 9112, 9.3.1). That is counted as
-`again` and is no failure: no answer was begun.
+Each client asks again as soon as it is answered. Without keep-alive every request has a connection of its own. With
+it, a connection is used for as long as the server lets it be; if it turns out that the server has closed it before it
+said anything, the request goes out again on a new one, as every HTTP client does it (RFC 9112, 9.3.1). That is counted
+as `again` and is no failure: no answer was begun.
 """
 
 import argparse
@@ -49,8 +50,9 @@ class Account:
 
 
 class Connection:
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int, name: str = "") -> None:
+        """`name`: what is asked for, if that is not the host."""
+        self._host, self._port, self._name = host, port, name or host
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -65,7 +67,7 @@ class Connection:
             if self._writer is None or self._reader is None:
                 self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
             way = "keep-alive" if keep else "close"
-            request = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nConnection: {way}\r\n\r\n"
+            request = f"GET {path} HTTP/1.1\r\nHost: {self._name}\r\nConnection: {way}\r\n\r\n"
             self._writer.write(request.encode())
             await self._writer.drain()
             head = await self._reader.readuntil(b"\r\n\r\n")
@@ -99,10 +101,12 @@ class Connection:
         self._reader = self._writer = None
 
 
-async def client(url: str, account: Account, *, keep: bool, enough: Callable[[], bool]) -> None:
+async def client(
+    url: str, account: Account, *, keep: bool, enough: Callable[[], bool], name: str = ""
+) -> None:
     """One client, until there were enough."""
     parts = urlsplit(url)
-    connection = Connection(parts.hostname or "", parts.port or 80)
+    connection = Connection(parts.hostname or "", parts.port or 80, name)
     try:
         while not enough():
             try:
@@ -119,33 +123,45 @@ async def client(url: str, account: Account, *, keep: bool, enough: Callable[[],
 
 
 async def load(
-    url: str, account: Account, *, clients: int, keep: bool, enough: Callable[[], bool]
+    url: str,
+    account: Account,
+    *,
+    clients: int,
+    keep: bool,
+    enough: Callable[[], bool],
+    name: str = "",
 ) -> None:
     """So many clients at the same time, until there were enough."""
     async with asyncio.TaskGroup() as tasks:
         for _ in range(clients):
-            tasks.create_task(client(url, account, keep=keep, enough=enough))
+            tasks.create_task(client(url, account, keep=keep, enough=enough, name=name))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("url")
+    parser.add_argument(
+        "--host", default="", help="the name in the requests; default: that of the URL"
+    )
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--keep-alive", action="store_true")
     parser.add_argument("--requests", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0)
-    parser.add_argument("--until", type=Path, help="go on until this file is there")
+    parser.add_argument(
+        "--until", type=Path, help="go on until this file is there, and so many were asked"
+    )
     given = parser.parse_args()
     account = Account()
     most, seconds = given.requests or sys.maxsize, given.seconds or float("inf")
 
     def enough() -> bool:
         if given.until:
-            return bool(given.until.exists())
+            return account.requests >= given.requests and given.until.exists()
         return account.requests >= most or time.monotonic() - account.began >= seconds
 
     with suppress(KeyboardInterrupt):
-        work = load(given.url, account, clients=given.clients, keep=given.keep_alive, enough=enough)
+        how = {"clients": given.clients, "keep": given.keep_alive, "name": given.host}
+        work = load(given.url, account, enough=enough, **how)
         asyncio.run(work)
     print(account)
     for failure, count in Counter(account.failures).most_common(10):
