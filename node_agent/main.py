@@ -13,6 +13,7 @@ from functools import partial
 
 from api.client import Client, Selection
 from api.grpc_client import connect
+from api.heap import settle
 from api.informer import Informer, Informers
 from api.ingresses import SERVING
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
@@ -55,6 +56,7 @@ from proto.v1.cluster_pb2 import Node
 from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
+SETTLED = 5.0  # seconds after which an agent has come up
 ANY_RANGE = PodRange(
     DEFAULT_CLUSTER_CIDR, DEFAULT_CLUSTER_CIDR
 )  # what is removed is found by names
@@ -145,6 +147,7 @@ async def _live(
             for part in (services.run, policies.run):
                 tasks.create_task(part())
             ready.set_result(agent)
+            asyncio.get_running_loop().call_later(SETTLED, settle)
     finally:
         await house.runtime.close()
 
