@@ -10,7 +10,6 @@ going on with a part missing. On SIGTERM watchers are sent away first, so that t
 """
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -26,6 +25,7 @@ from pathlib import Path
 import uvloop
 
 from api.client import Client
+from api.heap import settle
 from api.informer import Informers
 from api.recorder import Recorder
 from control_plane.apiserver.allocation.ranges import DEFAULT, Ranges
@@ -210,7 +210,7 @@ async def serve(options: Options) -> None:
     Raises CannotOpen (the store), CannotListen (the address), CannotTrust (the authority's files).
     """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _collect_garbage_rarely()
+    settle()
     with _told_to_stop() as stop:
         store = await open_store(options.store_url)
         try:
@@ -256,14 +256,6 @@ async def _keys(store: Store, options: Options) -> KeyKeeper:
         accept_lost=options.encryption.accept_lost,
         shared=options.store.startswith("etcd:"),
     )
-
-
-def _collect_garbage_rarely() -> None:
-    """The caches hold a great many objects that are no garbage: looking through all of them again and again costs
-    more than what is found. What forms cycles here is small and rare."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 async def _serve(server: ApiServer, options: Options, stop: asyncio.Event) -> None:

@@ -13,7 +13,8 @@ from functools import partial
 
 from api.client import Client, Selection
 from api.grpc_client import connect
-from api.informer import Informer
+from api.heap import settle
+from api.informer import Informer, Informers
 from api.ingresses import SERVING
 from api.podranges import DEFAULT_CLUSTER_CIDR, PodRange
 from node_agent import machine, names
@@ -55,6 +56,7 @@ from proto.v1.cluster_pb2 import Node
 from proto.v1.network_pb2 import Service
 from proto.v1.pod_pb2 import Pod
 
+SETTLED = 5.0  # seconds after which an agent has come up
 ANY_RANGE = PodRange(
     DEFAULT_CLUSTER_CIDR, DEFAULT_CLUSTER_CIDR
 )  # what is removed is found by names
@@ -95,10 +97,11 @@ async def _live(
     ranges = RangeKeeper(options.data_dir, options.node, options.told_range)
     about = _describe(options, ranges)
     facts = _facts(options, about)
+    shared = Informers(client)  # what several parts read is watched once
     config, nodes = ConfigSource(client), Informer(client, Node)
-    links = ServiceSource(Informer(client, Service), options.data_dir / "services")
+    links = ServiceSource(shared.of(Service), options.data_dir / "services")
     nodes.add_handler(ranges.notice)
-    services = _services(options, client, ranges)
+    services = _services(options, shared, ranges)
     pods = Informer(client, Pod, Selection(fields=f"spec.nodeName={options.node}"))
     policies = PolicyFirewall(client, pods, services.keeper, options.name_server)
     wires = GuardedNetwork(WiredNetwork(partial(_network, options), ranges), policies)
@@ -129,12 +132,12 @@ async def _live(
                 client, {options.node: lambda: agent.reporter.node}, period=options.lease_period
             )
             metrics = MetricsReporter(client, [agent.meter], period=options.metrics_period)
-            sources = (server.pods.run, server.nodes.run, config.run, links.run)
+            sources = (server.pods.run, server.nodes.run, config.run, shared.run)
             own = (server.publisher.run, *sources, beats.run, metrics.run)
             for loop in (house.network.run, routes.run, *own):
                 tasks.create_task(loop())
             tasks.create_task(credentials.run(client))
-            tasks.create_task(names.serve_names(options, client, ranges))
+            tasks.create_task(names.serve_names(options, shared, ranges))
             if options.ingress == "auto":
                 ingress = IngressNode(options, client, services, config)
                 services.also(ingress.proxy.current)
@@ -144,6 +147,7 @@ async def _live(
             for part in (services.run, policies.run):
                 tasks.create_task(part())
             ready.set_result(agent)
+            asyncio.get_running_loop().call_later(SETTLED, settle)
     finally:
         await house.runtime.close()
 
@@ -231,13 +235,13 @@ def _routes(options: AgentOptions) -> RouteTable:
     return RouteTable(cluster=options.cluster, node=options.node, address=options.address)
 
 
-def _services(options: AgentOptions, client: Client, ranges: RangeKeeper) -> ServiceNetwork:
+def _services(options: AgentOptions, shared: Informers, ranges: RangeKeeper) -> ServiceNetwork:
     async def place() -> ServicePlace:
         given = await ranges.known()
         bridge = _network(options, given).bridge
         return ServicePlace(options.node, bridge, given.pods, given.cluster)
 
-    return ServiceNetwork(client, options.node, place, keeper_of(options.cluster, options.node))
+    return ServiceNetwork(shared, options.node, place, keeper_of(options.cluster, options.node))
 
 
 async def _remove_rules(options: AgentOptions) -> None:

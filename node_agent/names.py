@@ -6,7 +6,6 @@ A node is ready earlier for it. An agent that follows another finds the bridge t
 import asyncio
 from ipaddress import IPv4Network
 
-from api.client import Client
 from api.informer import Informers
 from node_agent.network.dns.address import Address
 from node_agent.options import AgentOptions
@@ -19,8 +18,8 @@ def address(options: AgentOptions) -> Address:
     return Address(options.name_server, cluster=options.cluster, node=options.node)
 
 
-async def serve_names(options: AgentOptions, client: Client, ranges: RangeKeeper) -> None:
-    """Until cancelled."""
+async def serve_names(options: AgentOptions, informers: Informers, ranges: RangeKeeper) -> None:
+    """Until cancelled. The informers must be running."""
     pods, here = await ranges.known(), address(options)
     while not here.index():  # noqa: ASYNC110 - links have no event that is worth its cost
         await asyncio.sleep(WAIT)
@@ -35,7 +34,4 @@ async def serve_names(options: AgentOptions, client: Client, ranges: RangeKeeper
         folder=options.names_dir,
         resolv_conf=options.resolv_conf,
     )
-    informers = Informers(client)
-    async with asyncio.TaskGroup() as tasks:
-        for loop in (informers.run, NameServer(place, informers).run):
-            tasks.create_task(loop())
+    await NameServer(place, informers).run()

@@ -129,6 +129,13 @@ class WiredNetwork:
         except NetworkFailure as error:
             raise NetworkUnavailable(str(error)) from error
 
+    async def is_attached(self, pod_uid: str) -> bool:
+        """Whether the pod has its cable, perhaps from an agent before us."""
+        try:
+            return self._network is not None and bool(await self._network.attached((pod_uid,)))
+        except NetworkFailure as error:
+            raise NetworkUnavailable(str(error)) from error
+
     async def detach(self, pod_uid: str) -> None:
         if self._network is None or self._pool is None:
             return

@@ -23,15 +23,11 @@ SHORT = 2.0  # the same, when there is a memory of what it told before
 
 
 class ServiceSource:
-    """`memory`: a file of ours."""
+    """`memory`: a file of ours. The informer must be running."""
 
     def __init__(self, informer: Informer[Service], memory: Path) -> None:
         self._informer, self._memory = informer, memory
         self._kept = ""  # the version that is in the file
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        await self._informer.run()
 
     async def variables(self, pod: Pod) -> dict[str, str]:
         remembered = self._memory.exists()

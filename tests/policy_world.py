@@ -38,7 +38,15 @@ from tests.namespaces import command, inside, places
 TABLE = "helmling-test-cluster"
 NODE, OTHER, OUTSIDE = "192.0.2.1", "192.0.2.3", "192.0.2.2"
 SERVICE = "10.96.77.1"  # leads to a, port 80
-NAMESPACES: dict[str, dict[str, str]] = {"x": {"team": "x"}, "y": {"team": "y", "env": "prod"}}
+NAME_SERVER = (
+    "10.96.77.10"  # the node answers there itself; policies take it for a pod with these labels
+)
+DNS_LABELS = {"k8s-app": "kube-dns"}
+NAMESPACES: dict[str, dict[str, str]] = {
+    "x": {"team": "x"},
+    "y": {"team": "y", "env": "prod"},
+    "kube-system": {"system": "yes"},
+}
 PORTS = [("TCP", 80), ("TCP", 81), ("UDP", 80)]  # where everybody serves
 PATIENCE = 20.0  # seconds; an answer or a refusal comes at once
 
@@ -89,9 +97,12 @@ def wanted(all_policies: Iterable[NetworkPolicy]) -> Table:
         whom = asked[key]
         spaces = {name for name, labels in NAMESPACES.items() if whom.namespace(name, labels)}
         there = [pod for pod in PODS if pod.metadata.namespace in spaces]
-        return addresses(whom, there, None).values()
+        is_meant = "kube-system" in spaces and whom.pods.matches(DNS_LABELS)
+        server = PeerAddress(ip=NAME_SERVER) if is_meant else None
+        return addresses(whom, there, server).values()
 
-    return contents((subject(pod, pod.status.podIP) for pod in LOCAL), everything, answers)
+    subjects = [subject(pod, pod.status.podIP) for pod in LOCAL]
+    return contents(subjects, everything, answers, [NAME_SERVER])
 
 
 def permitted(all_policies: Iterable[NetworkPolicy], a: Seat, b: Seat, port: tuple[str, int]) -> bool:  # fmt: skip
@@ -277,7 +288,7 @@ def policy_world() -> Iterator[PolicyWorld]:
             seats.append(Seat(name, one.status.podIP, netns, one, here))
         world.seats = {seat.name: seat for seat in seats}
         inside(there.node, lambda: asyncio.run(_wire(world)))
-        stack.enter_context(_servers(seats))
+        stack.enter_context(_servers([*seats, Seat("names", NAME_SERVER, there.node)]))
         yield world
 
 
@@ -289,5 +300,6 @@ async def _wire(world: PolicyWorld) -> None:
     for seat in world.seats.values():
         if seat.here:
             await network.attach(seat.netns, seat.name, seat.address)
+    command("ip", "address", "add", f"{NAME_SERVER}/32", "dev", "lo")
     # The kernel says no as often as it has to; by default some seconds apart to the same asker.
     command("sysctl", "-qw", "net.ipv4.icmp_ratemask=0")

@@ -74,6 +74,9 @@ class Wires(ImaginedNetwork):
     async def attach(self, pod_uid: str, netns: Any, ports: Any) -> None:
         self.wired.append(pod_uid)
 
+    async def is_attached(self, pod_uid: str) -> bool:
+        return pod_uid in self.wired
+
 
 @dataclass
 class Here:
@@ -196,6 +199,21 @@ def test_a_pod_that_the_server_has_forgotten_stays_isolated_until_it_is_unwired(
         await here.network.detach(pod.metadata.uid)
         await here.until(lambda: not here.kernel.isolates())
         assert here.firewall._pods == {}
+
+    play(scenario)
+
+
+def test_a_pod_that_is_wired_already_waits_for_nobody_and_a_new_one_does() -> None:
+    """An agent that comes back while no server answers looks after its pods; their rules are in the kernel."""
+
+    async def scenario(here: Here) -> None:
+        old, new = await here.pod("old"), await here.pod("new")
+        here.wires.wired.append(old.metadata.uid)
+        await here.attach(old)
+        with pytest.raises(NetworkUnavailable):
+            await here.attach(new)
+        assert new.metadata.uid not in here.wires.wired
+        assert here.kernel.tables == []
 
     play(scenario)
 

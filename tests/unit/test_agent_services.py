@@ -122,9 +122,10 @@ class Server:
 def run(scenario: Any, memory: Path) -> None:
     async def whole() -> None:
         server: Any = Server()
-        source = ServiceSource(Informer(server, Service), memory)
+        informer = Informer(server, Service)
+        source = ServiceSource(informer, memory)
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(source.run())
+            running = tasks.create_task(informer.run())
             await scenario(server, source)
             running.cancel()
 

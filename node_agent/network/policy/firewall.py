@@ -89,6 +89,11 @@ class PolicyFirewall:
         self._addresses.update(addresses)
         self._adopted.set()
 
+    @property
+    def is_ready(self) -> bool:
+        """It is known what the policies are, and which pods are here."""
+        return self._known.is_set()
+
     async def secure(self, uid: str, address: str) -> None:
         """The pod is about to be wired; when this returns, its policies are in the kernel. Raises LookupError."""
         await self._known.wait()

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from api.client import Client
-from api.informer import Informer
+from api.informer import Informers
 from node_agent.network.policy.firewall import PRODUCER as POLICIES
 from node_agent.network.proxy.conntrack import forget
 from node_agent.network.proxy.departure import Departures
@@ -21,14 +20,18 @@ class ServiceNetwork:
     """The node's part in the services. `routes` may be asked before it runs: nothing is led yet then."""
 
     def __init__(
-        self, client: Client, node: str, place: Callable[[], Awaitable[Place]], keeper: TableKeeper
+        self,
+        informers: Informers,
+        node: str,
+        place: Callable[[], Awaitable[Place]],
+        keeper: TableKeeper,
     ) -> None:
-        """`place` answers when it is known which pods are the node's."""
+        """`place` answers when it is known which pods are the node's. The informers must be running."""
         self.keeper = keeper
-        self._client, self._node, self._place = client, node, place
-        self.services = Informer(client, Service)
-        self.slices = Informer(client, EndpointSlice)
-        self.routes = Departures(self.slices, client)
+        self._client, self._node, self._place = informers.client, node, place
+        self.services = informers.of(Service)
+        self.slices = informers.of(EndpointSlice)
+        self.routes = Departures(self.slices, self._client)
         self._also: list[Current] = []
 
     def also(self, part: Current) -> None:
@@ -42,7 +45,7 @@ class ServiceNetwork:
             proxy = ServiceProxy(self.services, self.slices, place, self.keeper, forget)
             slowest = Slowest((proxy.current, *self._also))
             reporter = RulesReporter(self._client, self._node, slowest)
-            loops = (self.services.run, self.slices.run, self.keeper.run, proxy.run)
+            loops = (self.keeper.run, proxy.run)
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*loops, slowest.run, reporter.run):
                     tasks.create_task(loop())
