@@ -38,7 +38,7 @@ FLAGS = (
     switch("wait", "Wait until they are gone.", default=True),
     duration("timeout", "How long to wait: 30s, 2m; 0: as long as it takes.", "0s"),
     Flag("cascade", "Of what they own: background, orphan or foreground.", default="background", bare="background"),
-    switch("ignore-not-found", "It is no error if an object does not exist."),
+    switch("ignore-not-found", "It is no error if an object does not exist; with --all or -l it never is."),
 )  # fmt: skip
 IMMEDIATE = (
     "Warning: Immediate deletion does not wait for confirmation that the running resource has been "
@@ -131,12 +131,15 @@ def _expand(session: Session, want: Wanted) -> list[Doomed]:
 def remove(session: Session, doomed: list[Doomed], options: Any, mode: str) -> int:
     """Asks for all first and then waits for all, so that they end at the same time."""
     code = 0
+    flags = session.flags
+    # Who names nobody has seen them a moment ago: some may have gone since.
+    lenient = flags.on("ignore-not-found") or flags.on("all") or flags.given("selector")
     going: list[tuple[Doomed, str]] = []
     for each in doomed:
         try:
             answer = _delete(session, each, options, mode)
         except ApiError as error:
-            if isinstance(error, NotFound) and session.flags.on("ignore-not-found"):
+            if isinstance(error, NotFound) and lenient:
                 continue
             session.warn(of_error(error))
             code = 1

@@ -88,6 +88,9 @@ def _named(session: Session) -> list[Source]:
         if len(pods) > 1:
             session.warn(f"Found {len(pods)} pods, using pod/{pods[0].metadata.name}")
         del pods[1:]
+    elif any(not pod.metadata.HasField("deletionTimestamp") for pod in pods):
+        # Of those on their way out the containers, and their logs with them, may be gone already.
+        pods = [pod for pod in pods if not pod.metadata.HasField("deletionTimestamp")]
     return [source for pod in pods for source in _of_pod(session, pod)]
 
 

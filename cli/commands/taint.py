@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.errors import Conflict
 from api.jsonform import to_json
 from api.kinds import Kind
 from cli import taints
@@ -12,6 +13,8 @@ from cli.objects import Found, each
 from cli.output.chosen import OUTPUT
 from cli.resources import SELECTOR, Wanted, wanted
 from cli.writing import DRY_RUN, patched, tell
+
+ATTEMPTS = 5
 
 
 def run(session: Session) -> int:
@@ -26,7 +29,13 @@ def run(session: Session) -> int:
         raise CommandError("setting 'all' parameter with a non empty selector is prohibited")
 
     def act(kind: Kind, node: Any) -> None:
-        _change(session, kind, node, changes)
+        """Nodes report now and then; who came in between is looked at, and tried again."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return _change(session, kind, node, changes)
+            except Conflict:
+                node = session.server.get(kind, node.metadata.name)
+        return _change(session, kind, node, changes)
 
     return each(
         session, [found for want in wanted(objects) for found in _nodes(session, want)], act

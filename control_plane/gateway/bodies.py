@@ -14,6 +14,8 @@ DROPPED = (
     "UnknownField",
     "FieldValueDuplicate",
 )  # what the lenient leave out, and the strict refuse
+# What kubectl before 1.22 says, and Kubernetes understands: evictions were called so.
+FORMER = {("policy/v1beta1", "Eviction")}
 
 
 def document(body: bytes, media: str, kind: Kind | None) -> tuple[dict[str, Any], list[Cause]]:
@@ -58,6 +60,9 @@ def read(
 ) -> tuple[Any, list[str]]:
     """The message, and warnings. Unknown fields are refused, told in a warning, or dropped. Raises BadRequest."""
     version, name = found.get("apiVersion", kind.api_version), found.get("kind", kind.name)
+    if (version, name) in FORMER:
+        version = kind.api_version
+        found = {**found, "apiVersion": version}
     if (version, name) != (kind.api_version, kind.name):
         raise BadRequest(
             f"the API version in the data ({version}) does not match the expected API version "

@@ -117,6 +117,7 @@ async def cluster(folder: Path, services: str, web: str) -> AsyncIterator[Cluste
                 finally:
                     await network.down()
                     await made.address.remove()
+                    assert made.address.table not in command("nft", "list", "tables")
     finally:
         await store.close()
 
@@ -160,7 +161,6 @@ def test_clusters_that_share_a_machine_and_an_address(tmp_path: Path) -> None:
             assert await first.served() == f"A {one}"
 
     asyncio.run(scenario())
-    assert "helmling-dns-" not in command("nft", "list", "tables")
 
 
 def test_a_bridge_that_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ class Address:
         identity = instance(cluster, node)
         self.text = address
         self.bridge = f"hl-{identity}"
-        self._table = f"helmling-dns-{identity}"
+        self.table = f"helmling-dns-{identity}"
 
     def index(self) -> int:
         """The bridge's number, another one when it has been made anew; 0: it is not there."""
@@ -45,11 +45,11 @@ class Address:
         await run(
             "ip", "address", "replace", f"{self.text}/32", "dev", self.bridge, "scope", "host"
         )
-        await run("nft", "-f", "-", stdin=silence(self._table, self.text))
+        await run("nft", "-f", "-", stdin=silence(self.table, self.text))
 
     async def remove(self) -> None:
         """What does not go with the bridge. Raises NetworkFailure."""
-        await run("nft", "-f", "-", stdin=_emptied(self._table))
+        await run("nft", "-f", "-", stdin=_emptied(self.table))
 
 
 def silence(table: str, address: str) -> str:
