@@ -63,7 +63,7 @@ def test_the_program_takes_what_a_unit_says(unit: Path) -> None:
         from cli.commands.server import _ports
 
         nodeflags.options(session)
-        assert _ports(session) == ("192.168.1.10", 6440, 6441)
+        assert _ports(session) == ("192.168.1.10", 6440, 6441, 6443)
     else:
         from cli.cluster.layout import Layout, Wishes
         from cli.commands.agent import _invitation, _told
