@@ -4,25 +4,23 @@ With a thousand services a change of one pod must cost no more than with ten. So
 that they select by, and pods by any of theirs; nothing is ever compared with everything.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from api import controller, kinds, services
-from api.client import Client, Delete
-from api.errors import AlreadyExists, ApiError, Conflict, NotFound, Unavailable
+from api.client import Client
+from api.errors import AlreadyExists, ApiError, Conflict, Unavailable
 from api.informer import Informers
 from api.recorder import Recorder
 from api.workqueue import WorkQueue
 from control_plane.controllers.endpointslice.endpoints import concerns, members
-from control_plane.controllers.endpointslice.plan import Plan, is_ours, plan
+from control_plane.controllers.endpointslice.plan import is_ours, plan
+from control_plane.controllers.slices import BATCH, Writes
 from proto.v1.cluster_pb2 import Node
 from proto.v1.network_pb2 import EndpointSlice, Service
 from proto.v1.pod_pb2 import Pod
 
 ZONE = "topology.kubernetes.io/zone"
-# Seconds between two writes for one service: of many pods that become ready at once, each would rewrite the slice.
-BATCH = 0.1
 LABELS, SELECTED, OWNER = "labels", "selected", "service"  # indices
 
 
@@ -56,10 +54,9 @@ class Slices:
     informers: Informers
     recorder: Recorder
     queue: WorkQueue = field(default_factory=WorkQueue)
-    # Per service: the version of our last write, and when it was. Forgotten with the service.
-    written: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._writes: Writes[EndpointSlice] = Writes(self.client, self.queue)
         self._services, self._pods = self.informers.of(Service), self.informers.of(Pod)
         self._slices, self._nodes = self.informers.of(EndpointSlice), self.informers.of(Node)
         self._services.add_index(SELECTED, _selected)
@@ -81,7 +78,7 @@ class Slices:
 
     def _on_service(self, old: Service | None, new: Service | None) -> None:
         if new is None and old is not None:
-            self.written.pop(kinds.object_key(old), None)  # its slices are the garbage collector's
+            self._writes.forget(kinds.object_key(old))  # its slices are the garbage collector's
         elif new is not None:
             self.queue.add(kinds.object_key(new))
 
@@ -92,11 +89,11 @@ class Slices:
             for label in _labels(pod):
                 for service in self._services.by_index(SELECTED, label):
                     if _selects(service, pod):
-                        self._look_soon(kinds.object_key(service))
+                        self._writes.look_soon(kinds.object_key(service))
 
     def _on_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for slice in filter(None, (old, new)):
-            self._look_soon(_service_of(slice))
+            self._writes.look_soon(_service_of(slice))
 
     def _on_node(self, old: Node | None, new: Node | None) -> None:
         for node in filter(None, (new or old,)):
@@ -112,20 +109,11 @@ class Slices:
             self._zones[name] = zone
         return changed
 
-    def _look_soon(self, key: str) -> None:
-        _, when = self.written.get(key, (0, -BATCH))
-        wait = when + BATCH - asyncio.get_running_loop().time()
-        if wait > 0:
-            self.queue.add_later(key, wait)
-        else:
-            self.queue.add(key)
-
     async def reconcile(self, key: str) -> float | None:
         service = self._services.objects.get(key)
         if service is None or service.metadata.HasField("deletionTimestamp"):
             return None
-        version, _ = self.written.get(key, (0, 0.0))
-        if int(self._slices.version or 0) < version:
+        if not self._writes.are_seen(key, self._slices.version):
             return BATCH  # what we have written is on its way to us
         ours = [each for each in self._slices.by_index(OWNER, key) if is_ours(each)]
         wanted = members(service, self._chosen(service), self._zones)
@@ -134,7 +122,7 @@ class Slices:
             service, wanted, ours, lambda name: f"{namespace}/{name}" in self._slices.objects
         )
         try:
-            await self._act(key, todo)
+            await self._writes.act(key, todo)
         except (Conflict, AlreadyExists, Unavailable):
             raise
         except ApiError as error:
@@ -153,23 +141,6 @@ class Slices:
         if not candidates:
             return []
         return [pod for pod in min(candidates, key=len) if _selects(service, pod)]
-
-    async def _act(self, key: str, todo: Plan) -> None:
-        """Raises Conflict, AlreadyExists: we have not seen all that there is."""
-        for slice in todo.create:
-            self._wrote(key, await self.client.create(slice))
-        for slice in todo.update:
-            self._wrote(key, await self.client.update(slice))
-        for slice in todo.delete:
-            meta = slice.metadata
-            try:
-                how = Delete(uid=meta.uid)
-                await self.client.delete(EndpointSlice, meta.name, meta.namespace, how)
-            except NotFound:
-                continue
-
-    def _wrote(self, key: str, slice: EndpointSlice) -> None:
-        self.written[key] = int(slice.metadata.resourceVersion), asyncio.get_running_loop().time()
 
 
 async def run(client: Client, informers: Informers, recorder: Recorder) -> None:

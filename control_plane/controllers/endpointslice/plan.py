@@ -10,7 +10,7 @@ and not merely unsaid.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from api import services
@@ -23,18 +23,12 @@ from control_plane.controllers.endpointslice.endpoints import (
     read,
     written,
 )
+from control_plane.controllers.slices import Plan
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.network_pb2 import Endpoint, EndpointSlice, Service
 
 FULL = 100  # endpoints in a slice
 _OURS = (services.SERVICE_NAME, services.MANAGED_BY, services.HEADLESS)
-
-
-@dataclass
-class Plan:
-    create: list[EndpointSlice] = field(default_factory=list)
-    update: list[EndpointSlice] = field(default_factory=list)
-    delete: list[EndpointSlice] = field(default_factory=list)
 
 
 @dataclass
@@ -73,7 +67,7 @@ def plan(
     wanted: Iterable[Member],
     slices: Sequence[EndpointSlice],
     exists: Callable[[str], bool] = nowhere,
-) -> Plan:
+) -> Plan[EndpointSlice]:
     """`slices`: those of this name that are ours. `exists`: whether a slice has this name, ours or not."""
     if not wants_slices(service):
         return Plan(delete=list(slices))
@@ -122,7 +116,9 @@ def _place(missing: list[Endpoint], ports: PortSet, drafts: list[_Draft]) -> Non
         drafts.append(_Draft(None, ports, missing))
 
 
-def _finish(service: Service, drafts: list[_Draft], exists: Callable[[str], bool]) -> Plan:
+def _finish(
+    service: Service, drafts: list[_Draft], exists: Callable[[str], bool]
+) -> Plan[EndpointSlice]:
     """A slice that is not needed any more becomes one that is needed now: one write instead of two."""
     needed = [draft for draft in drafts if draft.endpoints]
     spare = [draft.before for draft in drafts if draft.before is not None and not draft.endpoints]

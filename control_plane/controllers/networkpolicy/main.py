@@ -5,14 +5,12 @@ ask the same share one answer, under its key (api/policies.py). A pod that comes
 about its namespace and those about many, and each that concerns it rewrites one slice.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from api import controller, kinds, policies, services
-from api.client import Client, Delete
-from api.errors import NotFound
+from api.client import Client
 from api.informer import Informers, by_namespace
 from api.workqueue import WorkQueue
 from control_plane.controllers.networkpolicy.peers import (
@@ -22,13 +20,12 @@ from control_plane.controllers.networkpolicy.peers import (
     meant,
     name_server,
 )
-from control_plane.controllers.networkpolicy.plan import Plan, plan
+from control_plane.controllers.networkpolicy.plan import plan
+from control_plane.controllers.slices import BATCH, Plan, Writes
 from proto.v1.cluster_pb2 import Namespace
 from proto.v1.network_pb2 import NetworkPolicy, PeerAddress, PeerSlice, Service
 from proto.v1.pod_pb2 import Pod
 
-# Seconds between two writes of one answer: of many pods that come at once, each would rewrite the slice.
-BATCH = 0.1
 ASKED, ANSWERED, NAMESPACE = "asked", "answered", "namespace"  # indices
 DNS_NAMESPACE, DNS = services.KUBE_DNS[0], "/".join(services.KUBE_DNS)
 NO_LABELS: Mapping[str, str] = {}
@@ -50,10 +47,9 @@ class Answers:
     # What some policy asks, by key; and the keys by the namespace that is named, "" for those that select namespaces.
     questions: dict[str, Meant] = field(default_factory=dict)
     places: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    # Per key: the version of our last write, and when it was. Forgotten with the question.
-    written: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._writes: Writes[PeerSlice] = Writes(self.client, self.queue)
         self._policies, self._pods = self.informers.of(NetworkPolicy), self.informers.of(Pod)
         self._slices, self._services = self.informers.of(PeerSlice), self.informers.of(Service)
         self._namespaces = self.informers.of(Namespace)
@@ -92,13 +88,13 @@ class Answers:
 
     def _on_slice(self, old: PeerSlice | None, new: PeerSlice | None) -> None:
         for slice in filter(None, (old, new)):
-            self._look_soon(_answered(slice))
+            self._writes.look_soon(_answered(slice))
 
     def _on_namespace(self, old: Namespace | None, new: Namespace | None) -> None:
         if old is not None and new is not None and old.metadata.labels == new.metadata.labels:
             return
         for key in self.places[""]:
-            self._look_soon(key)
+            self._writes.look_soon(key)
 
     def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not concerns(old, new):
@@ -108,37 +104,28 @@ class Answers:
             for key in (*self.places.get(namespace, ()), *self.places.get("", ())):
                 whom = self.questions[key]
                 if whom.pod(pod) and whom.namespace(namespace, self._labels(namespace)):
-                    self._look_soon(key)
+                    self._writes.look_soon(key)
 
     def _on_service(self, old: Service | None, new: Service | None) -> None:
         if any(kinds.object_key(each) == DNS for each in (old, new) if each is not None):
             for key in (*self.places.get(DNS_NAMESPACE, ()), *self.places.get("", ())):
-                self._look_soon(key)
-
-    def _look_soon(self, key: str) -> None:
-        _, when = self.written.get(key, (0, -BATCH))
-        wait = when + BATCH - asyncio.get_running_loop().time()
-        if wait > 0:
-            self.queue.add_later(key, wait)
-        else:
-            self.queue.add(key)
+                self._writes.look_soon(key)
 
     def _labels(self, namespace: str) -> Mapping[str, str]:
         found = self._namespaces.objects.get(namespace)
         return found.metadata.labels if found is not None else NO_LABELS
 
     async def reconcile(self, key: str) -> float | None:
-        version, _ = self.written.get(key, (0, 0.0))
-        if int(self._slices.version or 0) < version:
+        if not self._writes.are_seen(key, self._slices.version):
             return BATCH  # what we have written is on its way to us
         slices = self._slices.by_index(ANSWERED, key)
         whom = self.questions.get(key)
         if whom is None:
-            self.written.pop(key, None)
+            self._writes.forget(key)
             todo = Plan(delete=list(slices))
         else:
             todo = plan(whom.said, self._found(whom), slices, self._slices.objects.__contains__)
-        await self._act(key, todo)
+        await self._writes.act(key, todo)
         return None
 
     def _found(self, whom: Meant) -> dict[str, PeerAddress]:
@@ -158,22 +145,6 @@ class Answers:
         if service is None or DNS_NAMESPACE not in chosen:
             return None
         return name_server(service) if whom.pods.matches(service.metadata.labels) else None
-
-    async def _act(self, key: str, todo: Plan) -> None:
-        """Raises Conflict, AlreadyExists: we have not seen all that there is."""
-        for slice in todo.create:
-            self._wrote(key, await self.client.create(slice))
-        for slice in todo.update:
-            self._wrote(key, await self.client.update(slice))
-        for slice in todo.delete:
-            how = Delete(uid=slice.metadata.uid)
-            try:
-                await self.client.delete(PeerSlice, slice.metadata.name, how=how)
-            except NotFound:
-                continue
-
-    def _wrote(self, key: str, slice: PeerSlice) -> None:
-        self.written[key] = int(slice.metadata.resourceVersion), asyncio.get_running_loop().time()
 
 
 async def run(client: Client, informers: Informers) -> None:

@@ -6,21 +6,15 @@ know yet, and both times nobody may pass.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from api import policies
+from control_plane.controllers.slices import Plan
 from proto.v1.meta_pb2 import ObjectMeta
 from proto.v1.network_pb2 import PeerAddress, PeerSelector, PeerSlice
 
 FULL = 100  # addresses in a slice
-
-
-@dataclass
-class Plan:
-    create: list[PeerSlice] = field(default_factory=list)
-    update: list[PeerSlice] = field(default_factory=list)
-    delete: list[PeerSlice] = field(default_factory=list)
 
 
 @dataclass
@@ -40,7 +34,7 @@ def plan(
     wanted: Mapping[str, PeerAddress],
     slices: Sequence[PeerSlice],
     exists: Callable[[str], bool],
-) -> Plan:
+) -> Plan[PeerSlice]:
     """`wanted`: by address. `slices`: those under the key of `peers`. `exists`: whether a slice has this name."""
     missing = dict(wanted)
     drafts = [
@@ -68,8 +62,10 @@ def _stay(slice: PeerSlice, missing: dict[str, PeerAddress]) -> _Draft:
     return _Draft(slice, [each for each in staying if each is not None])
 
 
-def _finish(peers: PeerSelector, drafts: list[_Draft], exists: Callable[[str], bool]) -> Plan:
-    made, key = Plan(), policies.key(peers)
+def _finish(
+    peers: PeerSelector, drafts: list[_Draft], exists: Callable[[str], bool]
+) -> Plan[PeerSlice]:
+    made, key = Plan[PeerSlice](), policies.key(peers)
     # Always the same names: whoever does not see yet what was made a moment ago is refused, and looks again.
     names = (name for number in count() if not exists(name := f"peers-{key}-{number}"))
     for draft in drafts:
